@@ -1,0 +1,1 @@
+"""Wattbus: a self-hosted, vendor-neutral gRPC service for people's energy devices."""

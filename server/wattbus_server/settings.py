@@ -1,0 +1,115 @@
+"""Every setting, with its type, default and environment variable.
+
+Variables begin with `WATTBUS_`; a `.env` file in the working directory is read too. Nested settings use two underscores,
+for example `WATTBUS_TESLA__CLIENT_ID`.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Positive = Annotated[timedelta, Field(gt=timedelta(0))]
+
+TESLA_REGIONS = {
+    "na": "https://fleet-api.prd.na.vn.cloud.tesla.com",
+    "eu": "https://fleet-api.prd.eu.vn.cloud.tesla.com",
+}
+
+
+class TeslaSettings(BaseModel):
+    """The operator's application at Tesla, and where Tesla is reached."""
+
+    client_id: str = ""
+    """Client id of the application. Empty: Tesla accounts cannot be linked."""
+    client_secret: SecretStr = SecretStr("")
+    domain: str = ""
+    """The domain under which the application is registered and hosts its public key."""
+    command_key_file: Path | None = None
+    """PEM file of the private key (prime256v1) that signs vehicle commands. None: no vehicle commands."""
+    authorize_url: str = "https://auth.tesla.com/oauth2/v3/authorize"
+    token_url: str = "https://fleet-auth.prd.vn.cloud.tesla.com/oauth2/v3/token"  # noqa: S105 - an address, not a secret
+    metadata_url: str = "https://fleet-auth.prd.vn.cloud.tesla.com/oauth2/v3/thirdparty/.well-known/openid-configuration"
+    consent_url: str = "https://auth.tesla.com/user/revoke/consent"
+    """The page where end users manage what they granted."""
+    pairing_url: str = "https://tesla.com/_ak"
+    """The page that pairs a virtual key; the domain follows as a path."""
+    api_urls: dict[str, str] = TESLA_REGIONS
+    """Fleet API base URL by region. Tokens are sent to these and to no other host, whatever an answer says."""
+    home_region: str = "na"
+    """The region that is asked first for an account whose region is unknown."""
+    live_status_interval: Positive = timedelta(seconds=30)
+    """How often the power flows of a site are read. Not billed."""
+    site_info_interval: Positive = timedelta(minutes=5)
+    """How often the settings of a site are read. Not billed."""
+    products_interval: Positive = timedelta(minutes=1)
+    """How often the list of products, with the connectivity of vehicles, is read. Not billed."""
+    vehicle_data_interval: timedelta | None = None
+    """How often a vehicle that is awake anyway is read in full. Billed, and it keeps the vehicle awake. None: only on
+    request and after a command."""
+    request_timeout: Positive = timedelta(seconds=20)
+    """How long one call may take."""
+
+
+class TlsSettings(BaseModel):
+    """Transport security of the gRPC port. The files are read again when they change."""
+
+    certificate_file: Path | None = None
+    private_key_file: Path | None = None
+    client_ca_file: Path | None = None
+    """If set, callers must show a certificate that this authority signed."""
+
+    @model_validator(mode="after")
+    def _pair(self) -> "TlsSettings":
+        if (self.certificate_file is None) != (self.private_key_file is None):
+            raise ValueError("certificate_file and private_key_file belong together")
+        if self.client_ca_file and not self.certificate_file:
+            raise ValueError("client_ca_file needs certificate_file")
+        return self
+
+
+class Settings(BaseSettings):
+    """Settings of the service."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WATTBUS_", env_nested_delimiter="__", env_file=".env", extra="ignore"
+    )
+
+    grpc_host: str = "127.0.0.1"
+    grpc_port: int = Field(50051, ge=0, le=65535)
+    """0 picks a free port, which the start-up line tells."""
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(8080, ge=0, le=65535)
+    public_url: str = ""
+    """How browsers reach the HTTP side, for example `https://link.example.com`. Empty: the listening address."""
+    allow_plaintext: bool = False
+    """True to serve gRPC without TLS on an address other than loopback, for example behind a mesh."""
+    database_url: str = "sqlite+aiosqlite:///wattbus.db"
+    encryption_key: SecretStr = SecretStr("")
+    """32 random bytes in base64 that encrypt grants at rest; several, separated by commas, to rotate: the first encrypts.
+    `wattbus keygen` makes one."""
+    admin_key: SecretStr = SecretStr("")
+    """The operator's key for AdminService, at least 32 characters. Empty: AdminService refuses everybody."""
+    reflection: bool = True
+    channelz_port: int | None = Field(None, ge=0, le=65535)
+    """Loopback port of channelz. None: off."""
+    log_level: str = "INFO"
+    log_format: str = "json"
+    """`json` or `console`."""
+    drain_grace: Positive = timedelta(seconds=10)
+    """How long calls that run may take to finish at shutdown."""
+    drain_delay: timedelta = timedelta(0)
+    """How long to keep serving after health says NOT_SERVING, so that balancers notice."""
+    default_deadline: Positive = timedelta(seconds=30)
+    """Deadline of unary calls that bring none."""
+    streams_per_tenant: int = Field(1000, ge=1)
+    stream_write_timeout: Positive = timedelta(seconds=30)
+    """How long one response may wait for a reader before the stream ends with SLOW_CONSUMER."""
+    command_queue_limit: int = Field(16, ge=1)
+    """Unfinished commands per device."""
+    blocker_check_interval: Positive = timedelta(minutes=1)
+    """How often open blockers are verified at the vendor."""
+    tls: TlsSettings = TlsSettings()
+    tesla: TeslaSettings = TeslaSettings()

@@ -1,0 +1,1 @@
+"""Vendors: the adapter contract, and one folder per vendor."""
