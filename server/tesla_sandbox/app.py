@@ -1,0 +1,62 @@
+"""Composes the sandbox's HTTP surface from its rooms: a world in, an ASGI application out."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from tesla_sandbox.fleet_api.answers import refusal
+from tesla_sandbox.fleet_api.endpoints import EndpointTable
+from tesla_sandbox.fleet_api.gate import guarded
+from tesla_sandbox.request_log import RequestLogMiddleware
+from tesla_sandbox.world import REGIONS, World
+
+FLEET_API_TABLES: tuple[EndpointTable, ...] = ()
+
+
+def build_app(world: World, on_startup: Callable[[], None] | None = None) -> Starlette:
+    """The ASGI application of a world; `on_startup` runs when it begins to serve."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        if on_startup is not None:
+            on_startup()
+        yield
+
+    return Starlette(
+        routes=[
+            Route("/status", _status),
+            *(
+                Mount(f"/{region}", routes=fleet_routes(world, region, FLEET_API_TABLES))
+                for region in REGIONS
+            ),
+        ],
+        middleware=[Middleware(RequestLogMiddleware, world=world)],
+        exception_handlers={HTTPException: _http_refusal},
+        lifespan=lifespan,
+    )
+
+
+def fleet_routes(world: World, region: str, tables: Iterable[EndpointTable]) -> list[BaseRoute]:
+    """The Fleet API of one region."""
+    routes: list[BaseRoute] = [Route("/status", _status)]
+    for table in tables:
+        for endpoint in table:
+            handler: Callable[[Request], Awaitable[Response]] = guarded(world, endpoint, region)
+            routes.append(Route(endpoint.path, handler, methods=[endpoint.method]))
+    return routes
+
+
+async def _status(_: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+async def _http_refusal(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    texts = {404: "not_found", 405: "invalid_method"}
+    return refusal(status, texts.get(status, "invalid_request")).response()

@@ -1,0 +1,1 @@
+"""Tesla account pages: consent, tokens, consent management, key pairing."""

@@ -1,0 +1,103 @@
+"""Command line: `tesla-sandbox` serves a scenario, `tesla-sandbox ctl …` changes a running one."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tesla_sandbox.scenario import (
+    DEFAULT_SCENARIO,
+    ApplicationSpec,
+    ClockSpec,
+    Scenario,
+    ScenarioError,
+    load_scenario,
+)
+
+app = typer.Typer(add_completion=False, help="A simulated Tesla cloud.", no_args_is_help=False)
+
+
+@app.callback(invoke_without_command=True)
+def run(
+    context: typer.Context,
+    scenario: Annotated[str, typer.Option(help="File, or name of a bundled one.")] = (
+        DEFAULT_SCENARIO
+    ),
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free port.")] = 8090,
+    public_url: Annotated[
+        str | None, typer.Option(help="How clients reach the sandbox, if not by that address.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Replaces the scenario's seed.")] = None,
+    clock: Annotated[
+        str | None, typer.Option(help="'real', 'paused', or a speed such as 'x60'.")
+    ] = None,
+    client_id: Annotated[str | None, typer.Option(help="Application client id.")] = None,
+    client_secret: Annotated[str | None, typer.Option(help="Application client secret.")] = None,
+    redirect_uri: Annotated[
+        list[str] | None, typer.Option(help="Registered redirect URI; may be repeated.")
+    ] = None,
+    domain: Annotated[str | None, typer.Option(help="Registered domain.")] = None,
+    public_key: Annotated[
+        Path | None, typer.Option(help="PEM file of the application's public key.")
+    ] = None,
+) -> None:
+    """Serve a scenario until interrupted; the first line on stdout is JSON with all URLs."""
+    if context.invoked_subcommand is not None:
+        return
+    from tesla_sandbox.server import serve
+    from tesla_sandbox.world_builder import build_world
+
+    try:
+        description = load_scenario(scenario)
+        overrides = {
+            "client_id": client_id,
+            "client_secret": client_secret,
+            "redirect_uris": redirect_uri or None,
+            "domain": domain,
+            "public_key": public_key.read_text() if public_key is not None else None,
+        }
+        description = with_application(description, overrides)
+        if clock is not None:
+            description = description.model_copy(
+                update={"clock": parse_clock(clock, description.clock)}
+            )
+        world = build_world(description, seed=seed)
+    except (ScenarioError, OSError, ValueError) as unfit:
+        raise typer.BadParameter(str(unfit)) from unfit
+    serve(world, host=host, port=port, public_url=public_url)
+
+
+def with_application(scenario: Scenario, overrides: Mapping[str, object]) -> Scenario:
+    """The scenario with its first application changed (or added) by command line options."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    if not given:
+        return scenario
+    applications = list(scenario.applications)
+    current = applications[0].model_dump() if applications else {}
+    current.setdefault("client_id", "sandbox-client")
+    current.setdefault("client_secret", "sandbox-secret")
+    changed = ApplicationSpec.model_validate({**current, **given})
+    return scenario.model_copy(update={"applications": [changed, *applications[1:]]})
+
+
+def parse_clock(text: str, current: ClockSpec) -> ClockSpec:
+    """The clock for `real`, `paused` or `x<speed>`; keeps the scenario's start.
+
+    Raises:
+        ValueError: For any other text.
+    """
+    start = current.start
+    if text == "real":
+        return ClockSpec(start=start)
+    if text == "paused":
+        return ClockSpec(start=start, paused=True)
+    if text.startswith("x"):
+        return ClockSpec(start=start, speed=float(text[1:]))
+    raise ValueError("the clock is 'real', 'paused' or a speed such as 'x60'")
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

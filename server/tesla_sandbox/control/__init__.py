@@ -1,0 +1,1 @@
+"""The sandbox's own control surface: a JSON API for scripts and a live page for people."""

@@ -1,0 +1,123 @@
+"""One authorised call of a Fleet API endpoint, as its handler sees it."""
+
+import json
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from starlette.requests import ClientDisconnect, Request
+
+from tesla_sandbox.cars.car import Car
+from tesla_sandbox.fleet_api.answers import (
+    ApiRefusal,
+    invalid_request,
+    missing_scopes,
+    not_a_json_request,
+    not_found,
+    refusal,
+)
+from tesla_sandbox.fleet_api.endpoints import Endpoint
+from tesla_sandbox.homes.home import Home
+from tesla_sandbox.scopes import Scope
+from tesla_sandbox.world import Application, User, World
+
+LARGEST_BODY_BYTES = 256 * 1024
+
+
+@dataclass(slots=True)
+class FleetCall:
+    """A request that passed the gate.
+
+    Attributes:
+        user: The person whose token it is; None with a partner token.
+        scopes: What the access token carries (not what is granted by now).
+        path_params: Values of the path template.
+        query: Query parameters; of a repeated one the last.
+        device: VIN or energy site id that the call is about, if it is about one.
+        txid: Identifies the request, also in the header `x-txid`.
+    """
+
+    world: World
+    request: Request
+    endpoint: Endpoint
+    region: str
+    application: Application
+    user: User | None
+    scopes: frozenset[str]
+    path_params: dict[str, str]
+    query: dict[str, str]
+    txid: str
+    device: str | None = None
+    _body: dict[str, object] | None = field(default=None, repr=False)
+
+    def require_user(self) -> User:
+        """The person whose token it is; 403 for a partner token."""
+        if self.user is None:
+            raise refusal(403, "Expected user account")
+        return self.user
+
+    def car(self) -> Car:
+        """The car that the path names, by VIN or numeric id; 404 if it is not the user's."""
+        car = self.world.car_of(self.require_user(), self.path_params["vin"])
+        if car is None:
+            raise not_found()
+        return car
+
+    def home(self) -> Home:
+        """The home that the path names, by its numeric site id; 404 if it is not the user's."""
+        text = self.path_params["site_id"]
+        site_id = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
+        home = self.world.home_of(self.require_user(), site_id)
+        if home is None:
+            raise not_found()
+        return home
+
+    def require_scopes(
+        self, *, all_of: tuple[Scope, ...] = (), any_of: tuple[Scope, ...] = ()
+    ) -> None:
+        """403 unless the token carries every scope of `all_of` and one of `any_of`."""
+        for scope in all_of:
+            if scope not in self.scopes:
+                raise missing_scopes(scope)
+        if any_of and not self.scopes.intersection(any_of):
+            raise missing_scopes()
+
+    async def json(self) -> dict[str, object]:
+        """The body as a JSON object, read once.
+
+        Raises:
+            ApiRefusal: 406 for an empty or undeclared body, 413 for an oversized one, 400 for one
+                that is no JSON object.
+        """
+        if self._body is None:
+            self._body = _json_object(await self._read())
+        return self._body
+
+    async def _read(self) -> bytes:
+        content_type = self.request.headers.get("content-type", "")
+        if content_type.partition(";")[0].strip().lower() != "application/json":
+            raise not_a_json_request()
+        body = bytearray()
+        try:
+            async for chunk in self.request.stream():
+                body += chunk
+                if len(body) > LARGEST_BODY_BYTES:
+                    raise ApiRefusal(413, {"error": "payload too large"})
+        except ClientDisconnect as gone:
+            raise ApiRefusal(499, None) from gone
+        return bytes(body)
+
+
+def _json_object(body: bytes) -> dict[str, object]:
+    if not body.strip():
+        raise not_a_json_request()
+    try:
+        parsed = json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as broken:
+        raise invalid_request("the body is not valid JSON") from broken
+    if not isinstance(parsed, dict):
+        raise invalid_request("the body must be a JSON object")
+    return parsed
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

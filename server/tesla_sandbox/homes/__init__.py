@@ -1,0 +1,1 @@
+"""Simulated homes: sun, load, Powerwalls, grid, and the settings that steer them."""

@@ -1,0 +1,255 @@
+"""Scenario files: a YAML description of applications, people, cars, homes and faults.
+
+Every model refuses unknown keys, so that a misspelt key is an error and not a silent default.
+"""
+
+from datetime import date, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from tesla_sandbox.fleet_api.rate_limits import DEFAULT_LIMITS, RateClass
+from tesla_sandbox.scopes import USER_SCOPES, Scope
+
+DEFAULT_SCENARIO = "demo-home"
+
+Percent = Annotated[float, Field(ge=0, le=100)]
+Vin = Annotated[str, Field(pattern=r"^[A-HJ-NPR-Z0-9]{17}$")]
+ExportRule = Literal["battery_ok", "pv_only", "never"]
+OperationMode = Literal["self_consumption", "autonomous", "backup"]
+
+
+class ScenarioError(ValueError):
+    """Raised for a scenario that cannot be read or does not fit together; says where."""
+
+
+class Spec(BaseModel):
+    """Base of all scenario models."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ClockSpec(Spec):
+    """The virtual clock. Without `start` it begins at the real time."""
+
+    start: datetime | None = None
+    speed: float = Field(default=1.0, gt=0, le=100_000)
+    paused: bool = False
+
+
+class ApplicationSpec(Spec):
+    """A developer's application, as on the developer portal."""
+
+    client_id: str
+    client_secret: str
+    name: str = "Sandbox application"
+    domain: str = "app.example.com"
+    redirect_uris: list[str] = ["http://127.0.0.1:8080/oauth/tesla/callback"]
+    scopes: list[Scope] = sorted(USER_SCOPES | {Scope.VEHICLE_SPECS})
+    public_key: str | None = Field(default=None, description="PEM text of the P-256 public key.")
+    hosted_key_url: str | None = Field(
+        default=None,
+        description="Registration fetches the key here instead; {domain} is filled in.",
+    )
+    registered_regions: list[Literal["na", "eu"]] = ["na", "eu"]
+    billing_limit_usd: float | None = Field(default=None, ge=0)
+
+
+class LocationSpec(Spec):
+    """A place on earth, in degrees."""
+
+    latitude: float = Field(default=52.37, ge=-90, le=90)
+    longitude: float = Field(default=4.90, ge=-180, le=180)
+
+
+class CarSpec(Spec):
+    """One car. Ids that are left out are made up from the seed."""
+
+    vin: Vin
+    id: int | None = Field(default=None, gt=0)
+    vehicle_id: int | None = Field(default=None, gt=0)
+    display_name: str = "Car"
+    model: Literal["model3", "modely", "models", "modelx", "cybertruck"] = "model3"
+    firmware: str = "2026.32.5"
+    state: Literal["online", "asleep", "offline"] = "online"
+    falls_asleep: bool = True
+    wake_seconds: float = Field(default=15.0, ge=0, le=600)
+    battery_level: Percent = 60.0
+    charge_limit: int = Field(default=80, ge=50, le=100)
+    plugged_in: bool = False
+    charging: bool = False
+    charging_amps: int = Field(default=16, ge=0, le=80)
+    fast_charger: bool = False
+    locked: bool = True
+    climate_on: bool = False
+    location: LocationSpec = LocationSpec()
+    odometer_miles: float = Field(default=12_345.0, ge=0)
+    key: Literal["paired", "unpaired", "disabled"] = "unpaired"
+    other_keys: int = Field(default=2, ge=0, le=20)
+    protocol_required: bool = True
+    access: Literal["OWNER", "DRIVER"] = "OWNER"
+    hide_location: bool = False
+    in_service: bool = False
+    mobile_access: bool = True
+
+
+class SolarSpec(Spec):
+    """Solar panels: peak power, and how much of a clear sky's light reaches them."""
+
+    peak_w: float = Field(default=8_000.0, gt=0, le=1_000_000)
+    tilt_degrees: float = Field(default=30.0, ge=0, le=90)
+    azimuth_degrees: float = Field(default=180.0, ge=0, lt=360, description="0 north, 180 south.")
+    clearness: float = Field(default=0.85, ge=0, le=1)
+
+
+class LoadSpec(Spec):
+    """House load: a floor, and a swing on top that peaks in the morning and the evening."""
+
+    base_w: float = Field(default=350.0, ge=0, le=1_000_000)
+    swing_w: float = Field(default=1_400.0, ge=0, le=1_000_000)
+
+
+class WallConnectorSpec(Spec):
+    """A Wall Connector; `vin` names the car that it charges when that car is plugged in here."""
+
+    din: str
+    vin: Vin | None = None
+
+
+class GridSpec(Spec):
+    """What utility and installer permit; None leaves the field out of site_info.
+
+    Attributes:
+        export_rule: The user's choice, `customer_preferred_export_rule`.
+        grid_charging: False reports `disallow_charge_from_grid_with_solar_installed: true`.
+        net_meter_mode: The utility agreement; caps the export rule.
+        non_export: The site is commissioned without any export.
+        max_import_w: Site import limit; None is unlimited.
+        max_export_w: Site export limit; None is unlimited.
+    """
+
+    export_rule: ExportRule | None = "battery_ok"
+    grid_charging: bool = True
+    net_meter_mode: ExportRule | None = "battery_ok"
+    non_export: bool | None = None
+    edit_permission_to_export: bool | None = True
+    edit_energy_exports: bool | None = True
+    edit_grid_charging: bool | None = True
+    tou_capable: bool = True
+    storm_mode_capable: bool = True
+    max_import_w: float | None = Field(default=None, gt=0)
+    max_export_w: float | None = Field(default=None, ge=0)
+
+
+class HomeSpec(Spec):
+    """One energy site."""
+
+    site_id: int = Field(gt=0)
+    name: str = "Home"
+    location: LocationSpec = LocationSpec()
+    time_zone: str = "Europe/Amsterdam"
+    installation_date: date = date(2023, 5, 4)
+    country: str = "NL"
+    firmware: str = "25.42.1 a1b2c3d4"
+    solar: SolarSpec | None = SolarSpec()
+    powerwalls: int = Field(default=2, ge=0, le=10)
+    powerwall_model: Literal["powerwall_2", "powerwall_3"] = "powerwall_2"
+    state_of_charge: Percent = 60.0
+    load: LoadSpec = LoadSpec()
+    backup_reserve_percent: int = Field(default=20, ge=0, le=100)
+    operation_mode: OperationMode = "self_consumption"
+    storm_watch: bool = True
+    grid: GridSpec = GridSpec()
+    grid_services: bool = False
+    wall_connectors: list[WallConnectorSpec] = []
+    write_delay_s: float = Field(default=1.5, ge=0, le=3600)
+    optimizer_delay_s: float = Field(default=300.0, ge=0, le=7200)
+    stubbornness: Percent = 0.0
+    tariff: dict[str, Any] | None = None
+
+
+class UserSpec(Spec):
+    """A person with a Tesla account. Without `user_id` one is made up from the seed."""
+
+    email: str
+    full_name: str = "Sandbox User"
+    user_id: str | None = None
+    region: Literal["na", "eu"] = "eu"
+    locale: str = "en-US"
+    cars: list[CarSpec] = []
+    homes: list[HomeSpec] = []
+    shared_vins: list[Vin] = []
+    shared_site_ids: list[int] = []
+
+
+class GrantSpec(Spec):
+    """A consent that exists from the beginning."""
+
+    email: str
+    client_id: str
+    scopes: list[Scope]
+
+
+class FaultSpec(Spec):
+    """A fault that is armed from the beginning."""
+
+    name: str
+    target: str | None = None
+    count: int | None = Field(default=1, ge=1)
+    parameters: dict[str, str | int | float | bool] = {}
+
+
+class Scenario(Spec):
+    """A whole scenario file."""
+
+    name: str = "Scenario"
+    seed: int = 1
+    clock: ClockSpec = ClockSpec()
+    applications: list[ApplicationSpec] = []
+    users: list[UserSpec] = []
+    grants: list[GrantSpec] = []
+    faults: list[FaultSpec] = []
+    rate_limits: dict[RateClass, int | None] = dict(DEFAULT_LIMITS)
+
+    @field_validator("rate_limits")
+    @classmethod
+    def _complete_limits(cls, limits: dict[RateClass, int | None]) -> dict[RateClass, int | None]:
+        return {**DEFAULT_LIMITS, **limits}
+
+
+def load_scenario(name_or_path: str) -> Scenario:
+    """Read a scenario file, or one of those that come with the sandbox by its name.
+
+    Raises:
+        ScenarioError: If it cannot be read, is no YAML, or does not fit the models.
+    """
+    try:
+        parsed = yaml.safe_load(_scenario_text(name_or_path))
+    except OSError as missing:
+        raise ScenarioError(f"cannot read scenario {name_or_path}: {missing}") from missing
+    except yaml.YAMLError as broken:
+        raise ScenarioError(f"{name_or_path} is no YAML: {broken}") from broken
+    try:
+        return Scenario.model_validate(parsed or {})
+    except ValidationError as invalid:
+        raise ScenarioError(f"{name_or_path}: {invalid}") from invalid
+
+
+def bundled_scenarios() -> list[str]:
+    """The names of the scenarios that come with the sandbox."""
+    folder = files("tesla_sandbox").joinpath("scenarios")
+    return sorted(
+        entry.name.removesuffix(".yaml")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".yaml")
+    )
+
+
+def _scenario_text(name_or_path: str) -> str:
+    if name_or_path in bundled_scenarios():
+        bundled = files("tesla_sandbox").joinpath("scenarios", f"{name_or_path}.yaml")
+        return bundled.read_text(encoding="utf-8")
+    return Path(name_or_path).read_text(encoding="utf-8")

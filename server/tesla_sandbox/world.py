@@ -1,0 +1,169 @@
+"""The world that the sandbox simulates: who is there, what they own, what they allowed."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+
+from tesla_sandbox.auth.token_store import TokenStore
+from tesla_sandbox.billing import BillingMeter
+from tesla_sandbox.clock import Clock
+from tesla_sandbox.faults import Faults
+from tesla_sandbox.fleet_api.rate_limits import RateLimits
+
+if TYPE_CHECKING:
+    from tesla_sandbox.cars.car import Car
+    from tesla_sandbox.homes.home import Home
+
+REGIONS = ("na", "eu")
+REQUEST_LOG_LENGTH = 20_000
+
+
+@dataclass(slots=True)
+class Application:
+    """A developer's application, as its page on the developer portal describes it.
+
+    Attributes:
+        scopes: The scopes that the application may ask for.
+        public_key: The key registered for signed commands; None until it is known.
+        registered_regions: Regions where `partner_accounts` was called.
+        hosted_key_url: Where registration fetches the public key; None keeps the scenario's key.
+    """
+
+    client_id: str
+    client_secret: str
+    name: str
+    domain: str
+    redirect_uris: list[str]
+    scopes: frozenset[str]
+    public_key: EllipticCurvePublicKey | None = None
+    registered_regions: set[str] = field(default_factory=set)
+    hosted_key_url: str | None = None
+    billing: BillingMeter = field(default_factory=BillingMeter)
+
+
+@dataclass(slots=True)
+class User:
+    """A person with a Tesla account.
+
+    Attributes:
+        user_id: The stable subject of the person's tokens.
+        region: Key of the region that holds the account.
+        vins: Cars on the account.
+        site_ids: Energy sites on the account.
+    """
+
+    user_id: str
+    email: str
+    full_name: str
+    region: str
+    locale: str = "en-US"
+    vins: list[str] = field(default_factory=list)
+    site_ids: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Grant:
+    """What one person allowed one application; kept, with `revoked` set, after a revocation."""
+
+    user_id: str
+    client_id: str
+    scopes: frozenset[str]
+    granted_at: float
+    revoked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRequest:
+    """One request as the control API reports it. Times are virtual unix seconds."""
+
+    time: float
+    method: str
+    path: str
+    query: str
+    status: int
+    price: str
+    client_id: str | None
+    user_id: str | None
+    device: str | None
+    txid: str | None
+
+
+class World:
+    """Everything that exists in one sandbox.
+
+    All randomness (ids, tokens, noise) comes from `random`, all times from `clock`, so the same
+    seed and the same requests under a paused clock give the same answers.
+    """
+
+    def __init__(self, *, clock: Clock, seed: int = 1) -> None:
+        self.clock = clock
+        self.seed = seed
+        self.random = Random(seed)  # noqa: S311 - determinism is wanted, nothing here is secret
+        self.faults = Faults()
+        self.rate_limits = RateLimits(clock)
+        self.tokens = TokenStore(clock, self.random)
+        self.applications: dict[str, Application] = {}
+        self.users: dict[str, User] = {}
+        self.grants: dict[tuple[str, str], Grant] = {}
+        self.cars: dict[str, Car] = {}
+        self.homes: dict[int, Home] = {}
+        self.requests: deque[LoggedRequest] = deque(maxlen=REQUEST_LOG_LENGTH)
+        self.base_url = "http://127.0.0.1:0"
+        self._vins_by_id: dict[str, str] = {}
+        self._waiting_for_key: dict[str, bool] = {}
+
+    def region_url(self, region: str) -> str:
+        """The base URL at which this sandbox serves the Fleet API of a region."""
+        return f"{self.base_url}/{region}"
+
+    def hex_id(self, digits: int) -> str:
+        """A fresh random hexadecimal identifier."""
+        return f"{self.random.getrandbits(digits * 4):0{digits}x}"
+
+    def add_car(self, car: Car) -> None:
+        """Put a car into the world; its VIN and its numeric id become addressable."""
+        self.cars[car.vin] = car
+        self._vins_by_id[str(car.id)] = car.vin
+
+    def pair_when_known(self, vin: str, *, disabled: bool = False) -> None:
+        """Put the first application's key on a car as soon as that key is known."""
+        self._waiting_for_key[vin] = disabled
+        self.put_waiting_keys()
+
+    def put_waiting_keys(self) -> None:
+        """Pair the cars that wait for the first application's key, if it is known by now."""
+        key = next((app.public_key for app in self.applications.values()), None)
+        if key is None:
+            return
+        for vin, disabled in self._waiting_for_key.items():
+            self.cars[vin].pair_key(key)
+            if disabled:
+                self.cars[vin].disable_key(key)
+        self._waiting_for_key.clear()
+
+    def car_of(self, user: User, tag: str) -> Car | None:
+        """The user's car with this VIN or numeric id, if it is on the user's account."""
+        vin = tag if tag in self.cars else self._vins_by_id.get(tag)
+        return self.cars[vin] if vin is not None and vin in user.vins else None
+
+    def home_of(self, user: User, site_id: int) -> Home | None:
+        """The user's home with this energy site id, if it is on the user's account."""
+        return self.homes.get(site_id) if site_id in user.site_ids else None
+
+    def owner_of(self, vin: str) -> User | None:
+        """The first user on whose account the car is."""
+        return next((user for user in self.users.values() if vin in user.vins), None)
+
+    def user_by_email(self, email: str) -> User | None:
+        """The user who signs in with this address."""
+        return next((user for user in self.users.values() if user.email == email), None)
+
+    def grant(self, user_id: str, client_id: str) -> Grant | None:
+        """The grant in force between a person and an application."""
+        grant = self.grants.get((user_id, client_id))
+        return None if grant is None or grant.revoked else grant

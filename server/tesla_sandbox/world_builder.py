@@ -1,0 +1,142 @@
+"""Builds a world from a scenario."""
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from tesla_sandbox.billing import BillingMeter
+from tesla_sandbox.cars.car import Car
+from tesla_sandbox.clock import Clock
+from tesla_sandbox.faults import UnknownFaultError
+from tesla_sandbox.homes.home import Home
+from tesla_sandbox.scenario import ApplicationSpec, ClockSpec, Scenario, ScenarioError, UserSpec
+from tesla_sandbox.world import Application, Grant, User, World
+
+
+def build_world(
+    scenario: Scenario, *, seed: int | None = None, clock: Clock | None = None
+) -> World:
+    """The world that a scenario describes.
+
+    Args:
+        scenario: The description.
+        seed: Replaces the scenario's seed.
+        clock: Replaces the scenario's clock.
+
+    Raises:
+        ScenarioError: If the parts of the scenario contradict each other.
+    """
+    world = World(
+        clock=clock or build_clock(scenario.clock), seed=scenario.seed if seed is None else seed
+    )
+    world.rate_limits.limits.update(scenario.rate_limits)
+    for application in scenario.applications:
+        _add_application(world, application)
+    for user in scenario.users:
+        _add_user(world, user)
+    _check_shared(world)
+    _add_grants(world, scenario)
+    _arm_faults(world, scenario)
+    return world
+
+
+def build_clock(spec: ClockSpec) -> Clock:
+    """The clock that a scenario asks for."""
+    start = spec.start.timestamp() if spec.start is not None else None
+    return Clock(start, speed=spec.speed, paused=spec.paused)
+
+
+def read_public_key(pem: str) -> EllipticCurvePublicKey:
+    """A P-256 public key from PEM text.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    try:
+        key = load_pem_public_key(pem.encode())
+    except UnsupportedAlgorithm as unsupported:
+        raise ValueError("the key's algorithm is not supported") from unsupported
+    if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
+        raise ValueError("the public key must be on curve prime256v1")
+    return key
+
+
+def _add_application(world: World, spec: ApplicationSpec) -> None:
+    if spec.client_id in world.applications:
+        raise ScenarioError(f"application {spec.client_id} is described twice")
+    try:
+        key = read_public_key(spec.public_key) if spec.public_key is not None else None
+    except ValueError as unfit:
+        raise ScenarioError(f"public_key of {spec.client_id}: {unfit}") from unfit
+    world.applications[spec.client_id] = Application(
+        client_id=spec.client_id,
+        client_secret=spec.client_secret,
+        name=spec.name,
+        domain=spec.domain,
+        redirect_uris=list(spec.redirect_uris),
+        scopes=frozenset(spec.scopes),
+        public_key=key,
+        registered_regions=set(spec.registered_regions),
+        hosted_key_url=spec.hosted_key_url,
+        billing=BillingMeter(limit_usd=spec.billing_limit_usd),
+    )
+
+
+def _add_user(world: World, spec: UserSpec) -> None:
+    user = User(
+        user_id=spec.user_id or _uuid(world),
+        email=spec.email,
+        full_name=spec.full_name,
+        region=spec.region,
+        locale=spec.locale,
+        vins=[car.vin for car in spec.cars] + spec.shared_vins,
+        site_ids=[home.site_id for home in spec.homes] + spec.shared_site_ids,
+    )
+    if user.user_id in world.users or world.user_by_email(user.email) is not None:
+        raise ScenarioError(f"user {user.email} is described twice")
+    world.users[user.user_id] = user
+    for car_spec in spec.cars:
+        if car_spec.vin in world.cars:
+            raise ScenarioError(f"car {car_spec.vin} is described twice")
+        world.add_car(Car.from_spec(car_spec, world))
+        if car_spec.key != "unpaired":
+            world.pair_when_known(car_spec.vin, disabled=car_spec.key == "disabled")
+    for home_spec in spec.homes:
+        if home_spec.site_id in world.homes:
+            raise ScenarioError(f"home {home_spec.site_id} is described twice")
+        world.homes[home_spec.site_id] = Home.from_spec(home_spec, world)
+
+
+def _check_shared(world: World) -> None:
+    for user in world.users.values():
+        for vin in user.vins:
+            if vin not in world.cars:
+                raise ScenarioError(f"{user.email} shares the unknown car {vin}")
+        for site_id in user.site_ids:
+            if site_id not in world.homes:
+                raise ScenarioError(f"{user.email} shares the unknown home {site_id}")
+
+
+def _add_grants(world: World, scenario: Scenario) -> None:
+    for spec in scenario.grants:
+        user = world.user_by_email(spec.email)
+        if user is None or spec.client_id not in world.applications:
+            raise ScenarioError(f"grant of {spec.email} to {spec.client_id}: one is unknown")
+        world.grants[user.user_id, spec.client_id] = Grant(
+            user.user_id, spec.client_id, frozenset(spec.scopes), world.clock.time()
+        )
+
+
+def _arm_faults(world: World, scenario: Scenario) -> None:
+    for spec in scenario.faults:
+        try:
+            world.faults.inject(
+                spec.name, target=spec.target, count=spec.count, parameters=spec.parameters
+            )
+        except UnknownFaultError as unknown:
+            raise ScenarioError(str(unknown)) from unknown
+
+
+def _uuid(world: World) -> str:
+    digits = world.hex_id(32)
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
