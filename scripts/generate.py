@@ -29,8 +29,7 @@ def run_protoc(target: Path) -> None:
         + protos,
         check=True,
         # The plugins for type hints are installed beside this Python.
-        env=os.environ
-        | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"},
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"},
     )
 
 
@@ -42,11 +41,7 @@ def stubs_in(folder: Path) -> set[Path]:
 def stale_stubs(fresh: Path) -> list[Path]:
     """Return the stubs in `generated/` that are missing, changed or left over."""
     wanted, present = stubs_in(fresh), stubs_in(GENERATED_ROOT)
-    changed = {
-        path
-        for path in wanted & present
-        if not filecmp.cmp(fresh / path, GENERATED_ROOT / path, shallow=False)
-    }
+    changed = {path for path in wanted & present if not filecmp.cmp(fresh / path, GENERATED_ROOT / path, shallow=False)}
     return sorted(changed | (wanted ^ present))
 
 
@@ -59,10 +54,10 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as folder:
         run_protoc(Path(folder))
-        stale = stale_stubs(Path(folder))
-    for path in stale:
+        differences = stale_stubs(Path(folder))
+    for path in differences:
         print(f"stale: generated/{path} (run `make generate`)")
-    return 1 if stale else 0
+    return 1 if differences else 0
 
 
 if __name__ == "__main__":

@@ -31,7 +31,9 @@ class TeslaSettings(BaseModel):
     """PEM file of the private key (prime256v1) that signs vehicle commands. None: no vehicle commands."""
     authorize_url: str = "https://auth.tesla.com/oauth2/v3/authorize"
     token_url: str = "https://fleet-auth.prd.vn.cloud.tesla.com/oauth2/v3/token"  # noqa: S105 - an address, not a secret
-    metadata_url: str = "https://fleet-auth.prd.vn.cloud.tesla.com/oauth2/v3/thirdparty/.well-known/openid-configuration"
+    metadata_url: str = (
+        "https://fleet-auth.prd.vn.cloud.tesla.com/oauth2/v3/thirdparty/.well-known/openid-configuration"
+    )
     consent_url: str = "https://auth.tesla.com/user/revoke/consent"
     """The page where end users manage what they granted."""
     pairing_url: str = "https://tesla.com/_ak"
@@ -73,9 +75,7 @@ class TlsSettings(BaseModel):
 class Settings(BaseSettings):
     """Settings of the service."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="WATTBUS_", env_nested_delimiter="__", env_file=".env", extra="ignore"
-    )
+    model_config = SettingsConfigDict(env_prefix="WATTBUS_", env_nested_delimiter="__", env_file=".env", extra="ignore")
 
     grpc_host: str = "127.0.0.1"
     grpc_port: int = Field(50051, ge=0, le=65535)

@@ -1,6 +1,11 @@
-"""Tokens and authorisation codes that the sandbox has issued, and which of them still count."""
+"""Tokens and authorisation codes that the sandbox has issued, and which of them still count.
 
-from dataclasses import dataclass
+Source: Tesla Fleet API documentation, authentication/third-party-tokens: a refresh token is spent
+by its use; the most recently used one stays usable for 24 hours, so that a lost answer can be asked
+for again; a new refresh token ends the former one and its access tokens.
+"""
+
+from dataclasses import dataclass, field
 from random import Random
 
 from tesla_sandbox.clock import Clock
@@ -9,6 +14,21 @@ ACCESS_TOKEN_SECONDS = 8 * 3600
 REFRESH_TOKEN_SECONDS = 90 * 86_400
 REFRESH_GRACE_SECONDS = 24 * 3600
 CODE_SECONDS = 120
+PURGE_EVERY = 1_000
+
+
+@dataclass(slots=True)
+class AuthorizationCode:
+    """A single-use code from the consent page."""
+
+    code: str
+    client_id: str
+    user_id: str
+    redirect_uri: str
+    scopes: frozenset[str]
+    nonce: str | None
+    auth_time: float
+    expires_at: float
 
 
 @dataclass(slots=True)
@@ -19,20 +39,125 @@ class AccessToken:
     client_id: str
     user_id: str | None
     scopes: frozenset[str]
-    audience: tuple[str, ...]
-    issued_at: float
     expires_at: float
     revoked: bool = False
 
 
+@dataclass(slots=True)
+class RefreshChain:
+    """The refresh tokens that one consent led to, of which one is current at a time.
+
+    Attributes:
+        scopes: What was granted at the consent; later access tokens never carry more.
+        current: The token that has not been used yet.
+        last_used: The token used most recently, usable again during the grace.
+    """
+
+    client_id: str
+    user_id: str
+    scopes: frozenset[str]
+    auth_time: float
+    current: str = ""
+    current_issued_at: float = 0.0
+    last_used: str | None = None
+    last_used_at: float = 0.0
+    access_tokens: list[AccessToken] = field(default_factory=list)
+
+
 class TokenStore:
-    """Remembers issued tokens until they expire."""
+    """Remembers issued codes and tokens."""
 
     def __init__(self, clock: Clock, random: Random) -> None:
         self._clock = clock
         self._random = random
+        self._codes: dict[str, AuthorizationCode] = {}
         self._access: dict[str, AccessToken] = {}
+        self._chains: dict[tuple[str, str], RefreshChain] = {}
+        self._chain_of_token: dict[str, RefreshChain] = {}
+        self._issued = 0
+
+    def add_code(self, code: AuthorizationCode) -> None:
+        """Remember a fresh authorisation code."""
+        self._codes[code.code] = code
+
+    def take_code(self, text: str) -> AuthorizationCode | None:
+        """The code with this text, once, and only before it expires."""
+        code = self._codes.pop(text, None)
+        if code is None or code.expires_at <= self._clock.time():
+            return None
+        return code
 
     def access(self, token: str) -> AccessToken | None:
         """The access token with this text, also if it has expired or was revoked."""
         return self._access.get(token)
+
+    def add_access(self, token: AccessToken, chain: RefreshChain | None = None) -> None:
+        """Remember an access token, and whose chain it came from."""
+        self._access[token.token] = token
+        if chain is not None:
+            chain.access_tokens.append(token)
+        self._issued += 1
+        if self._issued % PURGE_EVERY == 0:
+            self._purge()
+
+    def start_chain(
+        self, client_id: str, user_id: str, scopes: frozenset[str], auth_time: float
+    ) -> RefreshChain:
+        """A new chain for this person and application; it ends the former one."""
+        self.end_chain(client_id, user_id)
+        chain = RefreshChain(client_id, user_id, scopes, auth_time)
+        self._chains[client_id, user_id] = chain
+        return chain
+
+    def end_chain(self, client_id: str, user_id: str) -> None:
+        """Make every token between this person and application useless."""
+        chain = self._chains.pop((client_id, user_id), None)
+        if chain is None:
+            return
+        self._forget_refresh_tokens(chain)
+        for token in chain.access_tokens:
+            token.revoked = True
+
+    def chain_of_refresh_token(self, token: str) -> RefreshChain | None:
+        """The chain in which this refresh token may be used now: current, or within the grace."""
+        chain = self._chain_of_token.get(token)
+        now = self._clock.time()
+        if chain is None:
+            return None
+        if token == chain.current:
+            return chain if now < chain.current_issued_at + REFRESH_TOKEN_SECONDS else None
+        in_grace = token == chain.last_used and now < chain.last_used_at + REFRESH_GRACE_SECONDS
+        return chain if in_grace else None
+
+    def rotate(self, chain: RefreshChain, used: str | None, region: str) -> str:
+        """Issue the chain's next refresh token, ending the former ones and their access tokens.
+
+        Args:
+            chain: The chain to continue.
+            used: The refresh token that was presented; None for the first of a chain.
+            region: Region key, which Tesla puts in front of the token.
+        """
+        now = self._clock.time()
+        for token in chain.access_tokens:
+            token.revoked = True
+        chain.access_tokens.clear()
+        self._forget_refresh_tokens(chain)
+        chain.current = f"{region.upper()}_{self._random.getrandbits(512):0128x}"
+        chain.current_issued_at = now
+        chain.last_used, chain.last_used_at = used, now
+        self._chain_of_token[chain.current] = chain
+        if used is not None:
+            self._chain_of_token[used] = chain
+        return chain.current
+
+    def _forget_refresh_tokens(self, chain: RefreshChain) -> None:
+        for token in (chain.current, chain.last_used):
+            if token:
+                self._chain_of_token.pop(token, None)
+
+    def _purge(self) -> None:
+        now = self._clock.time()
+        self._access = {
+            text: token for text, token in self._access.items() if token.expires_at > now
+        }
+        self._codes = {text: code for text, code in self._codes.items() if code.expires_at > now}

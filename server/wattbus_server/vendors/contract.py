@@ -216,9 +216,7 @@ class VendorAdapter(Protocol):
     def polls(self, devices: Sequence[DeviceRecord]) -> Sequence[Poll]:
         """Say what to read regularly for the devices of one connection."""
 
-    async def poll(
-        self, account: VendorAccount, poll: Poll, devices: Sequence[DeviceRecord]
-    ) -> Sequence[DeviceState]:
+    async def poll(self, account: VendorAccount, poll: Poll, devices: Sequence[DeviceRecord]) -> Sequence[DeviceState]:
         """Carry out one poll. Each answer holds `device` and the groups that were observed, nothing else."""
 
     async def read(
@@ -254,9 +252,7 @@ class VendorAdapter(Protocol):
     async def connectivity(self, account: VendorAccount, device: DeviceRecord) -> DeviceState:
         """Read only whether the device is reachable, as cheaply as the vendor allows."""
 
-    async def send(
-        self, account: VendorAccount, device: DeviceRecord, action: Action
-    ) -> Acceptance:
+    async def send(self, account: VendorAccount, device: DeviceRecord, action: Action) -> Acceptance:
         """Send the action once. `Problem.execution` tells the truth about what may have happened."""
 
     def prove(self, action: Action, observed: Sequence[DeviceState]) -> Proof:
@@ -264,9 +260,7 @@ class VendorAdapter(Protocol):
 
     # Blockers
 
-    async def still_blocked(
-        self, account: VendorAccount, device: DeviceRecord | None, blocker: Blocker
-    ) -> bool:
+    async def still_blocked(self, account: VendorAccount, device: DeviceRecord | None, blocker: Blocker) -> bool:
         """Verify a blocker at the vendor without cost and without waking anything; False once its cause is gone."""
 
 
