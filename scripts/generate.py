@@ -1,7 +1,7 @@
 """Generate the Python stubs in `generated/` from the protos, or check that they are fresh.
 
-`python scripts/generate.py` writes them; `python scripts/generate.py --check` writes nothing and exits 1 if the committed
-stubs differ from what the protos give.
+`python scripts/generate.py` writes them; `python scripts/generate.py --check` writes nothing and exits 1 if the
+committed stubs differ from what the protos give.
 """
 
 import filecmp

@@ -1,7 +1,7 @@
 """Every setting, with its type, default and environment variable.
 
-Variables begin with `WATTBUS_`; a `.env` file in the working directory is read too. Nested settings use two underscores,
-for example `WATTBUS_TESLA__CLIENT_ID`.
+Variables begin with `WATTBUS_`; a `.env` file in the working directory is read too. Nested settings use two
+underscores, for example `WATTBUS_TESLA__CLIENT_ID`.
 """
 
 from datetime import timedelta
@@ -88,8 +88,8 @@ class Settings(BaseSettings):
     """True to serve gRPC without TLS on an address other than loopback, for example behind a mesh."""
     database_url: str = "sqlite+aiosqlite:///wattbus.db"
     encryption_key: SecretStr = SecretStr("")
-    """32 random bytes in base64 that encrypt grants at rest; several, separated by commas, to rotate: the first encrypts.
-    `wattbus keygen` makes one."""
+    """32 random bytes in base64 that encrypt grants at rest; `wattbus keygen` makes one. Several, separated by commas, to
+    rotate: the first encrypts."""
     admin_key: SecretStr = SecretStr("")
     """The operator's key for AdminService, at least 32 characters. Empty: AdminService refuses everybody."""
     reflection: bool = True

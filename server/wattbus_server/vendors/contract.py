@@ -1,8 +1,8 @@
 """The adapter contract: everything that the rest of the server knows about a vendor.
 
-An adapter is stateless between calls except for caches that cost nothing to lose. It fills generated messages directly and
-raises `Problem` for everything that goes wrong. It never touches the database: what must last it gets handed in (a
-`VendorAccount`, a signing session store).
+An adapter is stateless between calls except for caches that cost nothing to lose. It fills generated messages directly
+and raises `Problem` for everything that goes wrong. It never touches the database: what must last it gets handed in
+(a `VendorAccount`, a signing session store).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -85,8 +85,8 @@ class DiscoveredDevice:
     vendor_id: str
     """The vendor's identifier shown to callers: VIN, or the site's number."""
     key: str
-    """Unique and stable within the vendor, for example `vehicle/<vin>` or `site/<id>/battery`; the registry makes the device
-    name from it."""
+    """Unique and stable within the vendor, for example `vehicle/<vin>` or `site/<id>/battery`; the registry makes the
+    device name from it."""
     display_name: str = ""
     model: str = ""
     site_key: str = ""
