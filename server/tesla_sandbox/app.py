@@ -10,12 +10,18 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from tesla_sandbox.auth.authorize import ConsentPages
+from tesla_sandbox.auth.consent_management import ConsentManagement
+from tesla_sandbox.auth.discovery import Discovery
+from tesla_sandbox.auth.pairing import PairingPages
+from tesla_sandbox.auth.token_endpoint import TokenEndpoint
 from tesla_sandbox.fleet_api.answers import refusal
 from tesla_sandbox.fleet_api.endpoints import EndpointTable
 from tesla_sandbox.fleet_api.gate import guarded
 from tesla_sandbox.request_log import RequestLogMiddleware
 from tesla_sandbox.world import REGIONS, World
 
+LARGEST_BODY_BYTES = 1024 * 1024
 FLEET_API_TABLES: tuple[EndpointTable, ...] = ()
 
 
@@ -31,14 +37,17 @@ def build_app(world: World, on_startup: Callable[[], None] | None = None) -> Sta
     return Starlette(
         routes=[
             Route("/status", _status),
-            *(
-                Mount(f"/{region}", routes=fleet_routes(world, region, FLEET_API_TABLES))
-                for region in REGIONS
-            ),
+            *ConsentPages(world).routes(),
+            *TokenEndpoint(world).routes(),
+            *Discovery(world).routes(),
+            *ConsentManagement(world).routes(),
+            *PairingPages(world).routes(),
+            *(Mount(f"/{region}", routes=fleet_routes(world, region, FLEET_API_TABLES)) for region in REGIONS),
         ],
         middleware=[Middleware(RequestLogMiddleware, world=world)],
         exception_handlers={HTTPException: _http_refusal},
         lifespan=lifespan,
+        max_body_size=LARGEST_BODY_BYTES,
     )
 
 

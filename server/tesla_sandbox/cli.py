@@ -21,27 +21,19 @@ app = typer.Typer(add_completion=False, help="A simulated Tesla cloud.", no_args
 @app.callback(invoke_without_command=True)
 def run(
     context: typer.Context,
-    scenario: Annotated[str, typer.Option(help="File, or name of a bundled one.")] = (
-        DEFAULT_SCENARIO
-    ),
+    scenario: Annotated[str, typer.Option(help="File, or name of a bundled one.")] = (DEFAULT_SCENARIO),
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free port.")] = 8090,
     public_url: Annotated[
         str | None, typer.Option(help="How clients reach the sandbox, if not by that address.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Replaces the scenario's seed.")] = None,
-    clock: Annotated[
-        str | None, typer.Option(help="'real', 'paused', or a speed such as 'x60'.")
-    ] = None,
+    clock: Annotated[str | None, typer.Option(help="'real', 'paused', or a speed such as 'x60'.")] = None,
     client_id: Annotated[str | None, typer.Option(help="Application client id.")] = None,
     client_secret: Annotated[str | None, typer.Option(help="Application client secret.")] = None,
-    redirect_uri: Annotated[
-        list[str] | None, typer.Option(help="Registered redirect URI; may be repeated.")
-    ] = None,
+    redirect_uri: Annotated[list[str] | None, typer.Option(help="Registered redirect URI; may be repeated.")] = None,
     domain: Annotated[str | None, typer.Option(help="Registered domain.")] = None,
-    public_key: Annotated[
-        Path | None, typer.Option(help="PEM file of the application's public key.")
-    ] = None,
+    public_key: Annotated[Path | None, typer.Option(help="PEM file of the application's public key.")] = None,
 ) -> None:
     """Serve a scenario until interrupted; the first line on stdout is JSON with all URLs."""
     if context.invoked_subcommand is not None:
@@ -60,9 +52,7 @@ def run(
         }
         description = with_application(description, overrides)
         if clock is not None:
-            description = description.model_copy(
-                update={"clock": parse_clock(clock, description.clock)}
-            )
+            description = description.model_copy(update={"clock": parse_clock(clock, description.clock)})
         world = build_world(description, seed=seed)
     except (ScenarioError, OSError, ValueError) as unfit:
         raise typer.BadParameter(str(unfit)) from unfit

@@ -14,9 +14,7 @@ class Clock:
         paused: Whether the clock stands still until it is stepped or resumed.
     """
 
-    def __init__(
-        self, start: float | None = None, *, speed: float = 1.0, paused: bool = False
-    ) -> None:
+    def __init__(self, start: float | None = None, *, speed: float = 1.0, paused: bool = False) -> None:
         self._base = time.time() if start is None else start
         self._base_real = time.monotonic()
         self._speed = _checked_speed(speed)

@@ -111,8 +111,7 @@ class Faults:
         kept = [
             fault
             for fault in self._armed
-            if (name is not None and fault.name != name)
-            or (target is not None and fault.target != target)
+            if (name is not None and fault.name != name) or (target is not None and fault.target != target)
         ]
         cleared = len(self._armed) - len(kept)
         self._armed = kept

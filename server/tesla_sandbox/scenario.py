@@ -241,11 +241,7 @@ def load_scenario(name_or_path: str) -> Scenario:
 def bundled_scenarios() -> list[str]:
     """The names of the scenarios that come with the sandbox."""
     folder = files("tesla_sandbox").joinpath("scenarios")
-    return sorted(
-        entry.name.removesuffix(".yaml")
-        for entry in folder.iterdir()
-        if entry.name.endswith(".yaml")
-    )
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
 def _scenario_text(name_or_path: str) -> str:

@@ -29,9 +29,7 @@ def serve(world: World, *, host: str, port: int, public_url: str | None) -> None
         shown_host = f"[{host}]" if ":" in host else host
         world.base_url = (public_url or f"http://{shown_host}:{bound_port}").rstrip("/")
         app = build_app(world, on_startup=lambda: _announce(world))
-        config = uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False, timeout_keep_alive=75
-        )
+        config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_keep_alive=75)
         uvicorn.Server(config).run(sockets=[listener])
 
 

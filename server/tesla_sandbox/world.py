@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
+from tesla_sandbox.auth.signing_key import seeded_signing_key
 from tesla_sandbox.auth.token_store import TokenStore
 from tesla_sandbox.billing import BillingMeter
 from tesla_sandbox.clock import Clock
@@ -112,6 +113,8 @@ class World:
         self.grants: dict[tuple[str, str], Grant] = {}
         self.cars: dict[str, Car] = {}
         self.homes: dict[int, Home] = {}
+        self.sessions: dict[str, str] = {}
+        self.signing_key = seeded_signing_key(seed)
         self.requests: deque[LoggedRequest] = deque(maxlen=REQUEST_LOG_LENGTH)
         self.base_url = "http://127.0.0.1:0"
         self._vins_by_id: dict[str, str] = {}

@@ -13,9 +13,7 @@ from tesla_sandbox.scenario import ApplicationSpec, ClockSpec, Scenario, Scenari
 from tesla_sandbox.world import Application, Grant, User, World
 
 
-def build_world(
-    scenario: Scenario, *, seed: int | None = None, clock: Clock | None = None
-) -> World:
+def build_world(scenario: Scenario, *, seed: int | None = None, clock: Clock | None = None) -> World:
     """The world that a scenario describes.
 
     Args:
@@ -26,9 +24,7 @@ def build_world(
     Raises:
         ScenarioError: If the parts of the scenario contradict each other.
     """
-    world = World(
-        clock=clock or build_clock(scenario.clock), seed=scenario.seed if seed is None else seed
-    )
+    world = World(clock=clock or build_clock(scenario.clock), seed=scenario.seed if seed is None else seed)
     world.rate_limits.limits.update(scenario.rate_limits)
     for application in scenario.applications:
         _add_application(world, application)
@@ -130,9 +126,7 @@ def _add_grants(world: World, scenario: Scenario) -> None:
 def _arm_faults(world: World, scenario: Scenario) -> None:
     for spec in scenario.faults:
         try:
-            world.faults.inject(
-                spec.name, target=spec.target, count=spec.count, parameters=spec.parameters
-            )
+            world.faults.inject(spec.name, target=spec.target, count=spec.count, parameters=spec.parameters)
         except UnknownFaultError as unknown:
             raise ScenarioError(str(unknown)) from unknown
 

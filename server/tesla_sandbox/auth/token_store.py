@@ -100,9 +100,7 @@ class TokenStore:
         if self._issued % PURGE_EVERY == 0:
             self._purge()
 
-    def start_chain(
-        self, client_id: str, user_id: str, scopes: frozenset[str], auth_time: float
-    ) -> RefreshChain:
+    def start_chain(self, client_id: str, user_id: str, scopes: frozenset[str], auth_time: float) -> RefreshChain:
         """A new chain for this person and application; it ends the former one."""
         self.end_chain(client_id, user_id)
         chain = RefreshChain(client_id, user_id, scopes, auth_time)
@@ -157,7 +155,5 @@ class TokenStore:
 
     def _purge(self) -> None:
         now = self._clock.time()
-        self._access = {
-            text: token for text, token in self._access.items() if token.expires_at > now
-        }
+        self._access = {text: token for text, token in self._access.items() if token.expires_at > now}
         self._codes = {text: code for text, code in self._codes.items() if code.expires_at > now}

@@ -12,7 +12,7 @@ from starlette.responses import Response
 JSON = "application/json; charset=utf-8"
 
 
-class ApiRefusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault of the sandbox
+class ApiRefusal(Exception):
     """An answer other than success.
 
     Args:
@@ -41,9 +41,7 @@ class ApiRefusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
         return json_answer(self.body, self.status, self.headers)
 
 
-def json_answer(
-    content: object, status: int = 200, headers: Mapping[str, str] | None = None
-) -> Response:
+def json_answer(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer without an envelope."""
     text = json.dumps(content, separators=(",", ":"), allow_nan=False)
     return Response(text, status, headers, media_type=JSON)
@@ -59,9 +57,7 @@ def list_answer(entries: Sequence[object]) -> Response:
     return json_answer({"response": list(entries), "count": len(entries)})
 
 
-def refusal(
-    status: int, error: str, description: str = "", *, txid: str | None = None, **more: object
-) -> ApiRefusal:
+def refusal(status: int, error: str, description: str = "", *, txid: str | None = None, **more: object) -> ApiRefusal:
     """A refusal with the usual envelope: `response` null, `error`, `error_description`."""
     body: dict[str, object] = {"response": None, "error": error, "error_description": description}
     body.update(more)

@@ -71,9 +71,7 @@ class FleetCall:
             raise not_found()
         return home
 
-    def require_scopes(
-        self, *, all_of: tuple[Scope, ...] = (), any_of: tuple[Scope, ...] = ()
-    ) -> None:
+    def require_scopes(self, *, all_of: tuple[Scope, ...] = (), any_of: tuple[Scope, ...] = ()) -> None:
         """403 unless the token carries every scope of `all_of` and one of `any_of`."""
         for scope in all_of:
             if scope not in self.scopes:

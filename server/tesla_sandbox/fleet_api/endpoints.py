@@ -75,9 +75,7 @@ class EndpointTable:
         """Register the decorated handler; see `Endpoint` for the arguments."""
 
         def register(handler: Handler) -> Handler:
-            self._endpoints.append(
-                Endpoint(method, path, handler, any_of, all_of, price, rate, token, any_region)
-            )
+            self._endpoints.append(Endpoint(method, path, handler, any_of, all_of, price, rate, token, any_region))
             return handler
 
         return register

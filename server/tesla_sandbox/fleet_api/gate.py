@@ -27,9 +27,7 @@ from tesla_sandbox.request_log import LOG_KEY
 from tesla_sandbox.world import World
 
 
-def guarded(
-    world: World, endpoint: Endpoint, region: str
-) -> Callable[[Request], Awaitable[Response]]:
+def guarded(world: World, endpoint: Endpoint, region: str) -> Callable[[Request], Awaitable[Response]]:
     """The endpoint behind the gate, as a Starlette endpoint for one region."""
 
     async def serve(request: Request) -> Response:
@@ -66,9 +64,7 @@ async def _served(call: FleetCall, log: dict[str, str | None]) -> Response:
     return gateway_faults.after(call.world, targets, response)
 
 
-def _identified(
-    world: World, request: Request, endpoint: Endpoint, region: str, txid: str
-) -> FleetCall:
+def _identified(world: World, request: Request, endpoint: Endpoint, region: str, txid: str) -> FleetCall:
     token = _access_token(world, request)
     if endpoint.token is TokenKind.PARTNER and token.user_id is not None:
         raise refusal(403, "Expected partner account")

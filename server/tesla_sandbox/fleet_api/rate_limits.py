@@ -9,8 +9,6 @@ from math import ceil
 
 from tesla_sandbox.clock import Clock
 
-WINDOW_SECONDS = 60.0
-
 
 class RateClass(StrEnum):
     """A group of endpoints that share a limit."""
@@ -18,17 +16,26 @@ class RateClass(StrEnum):
     DATA = "data"
     WAKE = "wake"
     COMMAND = "command"
+    AUTH = "auth"
 
 
 DEFAULT_LIMITS: dict[RateClass, int] = {
     RateClass.DATA: 60,
     RateClass.WAKE: 3,
     RateClass.COMMAND: 30,
+    RateClass.AUTH: 20,
+}
+
+WINDOW_SECONDS: dict[RateClass, float] = {
+    RateClass.DATA: 60.0,
+    RateClass.WAKE: 60.0,
+    RateClass.COMMAND: 60.0,
+    RateClass.AUTH: 1.0,
 }
 
 
 class RateLimits:
-    """Counts requests in a sliding minute of virtual time."""
+    """Counts requests in sliding windows of virtual time."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -43,14 +50,14 @@ class RateLimits:
         limit = self.limits[rate]
         if limit is None:
             return None
-        now = self._clock.time()
+        now, window = self._clock.time(), WINDOW_SECONDS[rate]
         seen = self._seen.setdefault((account, device, rate), deque())
-        while seen and seen[0] <= now - WINDOW_SECONDS:
+        while seen and seen[0] <= now - window:
             seen.popleft()
         if len(seen) < limit:
             seen.append(now)
             return None
-        return max(1, ceil(seen[0] + WINDOW_SECONDS - now)) if seen else int(WINDOW_SECONDS)
+        return max(1, ceil((seen[0] if seen else now) + window - now))
 
     def clear(self) -> None:
         """Forget what was counted."""
