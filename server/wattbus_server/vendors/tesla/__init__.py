@@ -1,0 +1,1 @@
+"""Tesla, through the official Fleet API."""
