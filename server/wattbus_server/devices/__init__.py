@@ -1,0 +1,1 @@
+"""Devices: which ones there are, whose they are, and how they are selected."""
