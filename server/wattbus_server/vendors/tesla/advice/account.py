@@ -1,0 +1,121 @@
+"""Advice on what concerns the end user's account, or Tesla's service itself."""
+
+from collections.abc import Mapping
+
+from wattbus.v1.blocker_pb2 import Actor
+from wattbus.v1.reason_pb2 import Reason
+
+from wattbus_server.vendors.tesla.advice.rows import (
+    ACCOUNT,
+    DOCS,
+    LINK,
+    NEXT_TRY,
+    RESTART,
+    SCOPES,
+    AdviceRow,
+    Breadth,
+    RemedyRow,
+)
+
+_RETRY = RemedyRow(Actor.ACTOR_NOBODY, "Nowhere: it passes with time", ("Try again later.",), ACCOUNT)
+_LINK_AGAIN = RemedyRow(
+    Actor.ACTOR_END_USER,
+    "A link page of this server",
+    (
+        "Create a link session (ConnectionService.CreateLinkSession) and send its URL to the end user.",
+        "Sign in with the same Tesla account and allow the access again.",
+    ),
+    LINK,
+)
+
+ACCOUNT_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
+    Reason.REASON_SCOPE_MISSING: AdviceRow(
+        "The end user did not grant {missing_scopes} at Tesla.",
+        (
+            RemedyRow(
+                Actor.ACTOR_END_USER,
+                "Tesla account, third-party apps, manage access",
+                (
+                    "Open the link and sign in with the Tesla account that was linked.",
+                    "Choose this application and tick {missing_scope_titles}.",
+                    "Save.",
+                ),
+                SCOPES,
+                "{consent_page}",
+            ),
+        ),
+        Breadth.CONNECTION,
+    ),
+    Reason.REASON_REAUTHORIZATION_REQUIRED: AdviceRow(
+        "Tesla no longer accepts the grant of this connection.", (_LINK_AGAIN,), Breadth.CONNECTION
+    ),
+    Reason.REASON_ACCOUNT_LOCKED: AdviceRow(
+        "Tesla locked the end user's account.",
+        (
+            RemedyRow(
+                Actor.ACTOR_END_USER,
+                "Tesla account",
+                ("Sign in at the link and follow what it says.", "If it stays locked, contact Tesla support."),
+                ACCOUNT,
+                "https://www.tesla.com/teslaaccount",
+            ),
+        ),
+        Breadth.CONNECTION,
+    ),
+    Reason.REASON_ACCOUNT_IN_OTHER_REGION: AdviceRow(
+        "The account lives in a Tesla region that this server does not reach.",
+        (
+            RemedyRow(
+                Actor.ACTOR_OPERATOR,
+                "This server's settings",
+                (
+                    "Add the base URL of the region to the setting tesla.api_urls.",
+                    "Register the application in that region.",
+                ),
+                RESTART,
+                f"{DOCS}/getting-started/regions-countries",
+            ),
+        ),
+        Breadth.CONNECTION,
+        ("region",),
+    ),
+    Reason.REASON_VENDOR_UNAVAILABLE: AdviceRow(
+        "Tesla's service failed, timed out or sent something unreadable.", (_RETRY,), Breadth.CONNECTION
+    ),
+    Reason.REASON_VENDOR_RATE_LIMITED: AdviceRow(
+        "Tesla's rate limit for this device is reached.",
+        (
+            RemedyRow(
+                Actor.ACTOR_NOBODY,
+                "Nowhere: it passes within about a minute",
+                ("Wait as long as the error says, then try again.", "Send fewer calls for this device."),
+                NEXT_TRY,
+            ),
+        ),
+    ),
+    Reason.REASON_BUDGET_EXHAUSTED: AdviceRow(
+        "The operator's own budget for calls to Tesla is used up.",
+        (
+            RemedyRow(
+                Actor.ACTOR_OPERATOR,
+                "This server's settings",
+                ("Raise the budget, or wait for the next period.",),
+                RESTART,
+            ),
+        ),
+        Breadth.APPLICATION,
+    ),
+    Reason.REASON_VENDOR_ERROR_UNCLASSIFIED: AdviceRow(
+        "Tesla refused with words that this server does not know.",
+        (
+            RemedyRow(
+                Actor.ACTOR_OPERATOR,
+                "This server's log and Tesla's answer",
+                ("Read Tesla's words in the evidence.", "Report them to the Wattbus project if they recur."),
+                NEXT_TRY,
+            ),
+        ),
+        metadata=("vendor_reason", "http_status"),
+    ),
+}
+"""What concerns the end user's account, or Tesla's service itself."""
