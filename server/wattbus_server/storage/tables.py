@@ -8,6 +8,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -90,7 +91,7 @@ link_sessions = Table(
     Column("return_url", String(2048), nullable=False),
     Column("locale", String(35), nullable=False),
     # The connection to renew, or the one that resulted.
-    Column("connection", String(64)),
+    Column("connection", String(64), index=True),
     # SHA-256 of the token in the link's URL.
     Column("url_token_hash", LargeBinary(32), nullable=False, unique=True),
     # The URL itself, encrypted, so that a repeated request_id can return it.
@@ -138,6 +139,10 @@ grants = Table(
     Column("tokens_encrypted", LargeBinary, nullable=False),
     # Space-separated scopes of the latest access token.
     Column("scopes", String(1024), nullable=False),
+    # Grows with every write and every claim, so that of several writers exactly one wins.
+    Column("version", BigInteger, nullable=False),
+    # Until when somebody may be spending the refresh token. NULL: nobody is.
+    Column("claim_expire_time", TIME),
     Column("update_time", TIME, nullable=False),
 )
 
@@ -219,13 +224,25 @@ blockers = Table(
 signing_sessions = Table(
     "signing_sessions",
     metadata,
-    Column("vehicle", String(32), primary_key=True),
-    Column("domain", Integer, primary_key=True),
+    Column("vin", String(17), primary_key=True),
+    Column("domain", Integer, primary_key=True, autoincrement=False),
     # SHA-256 of the command key's public point: another key has other sessions.
     Column("key_fingerprint", String(64), primary_key=True),
     Column("epoch", LargeBinary(16), nullable=False),
-    # Every counter up to this one may have been sent in this epoch. Never goes back within an epoch.
+    # The greatest counter that the vehicle reported for the epoch.
     Column("counter", BigInteger, nullable=False),
-    # Serialised session of vendors/tesla/signing, without the counter.
-    Column("session", LargeBinary, nullable=False),
+    Column("vehicle_public_key", LargeBinary(65), nullable=False),
+    Column("clock_offset", Double, nullable=False),
+    Column("clock_time", BigInteger, nullable=False),
+)
+
+signing_counters = Table(
+    "signing_counters",
+    metadata,
+    Column("vin", String(17), primary_key=True),
+    Column("domain", Integer, primary_key=True, autoincrement=False),
+    Column("key_fingerprint", String(64), primary_key=True),
+    Column("epoch", LargeBinary(16), primary_key=True),
+    # Every counter up to this one may have been sent in this epoch. It never goes back.
+    Column("counter", BigInteger, nullable=False),
 )

@@ -1,0 +1,1 @@
+"""Alembic migrations; `wattbus_server.storage.migrate` runs them at start."""

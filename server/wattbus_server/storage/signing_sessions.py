@@ -1,0 +1,57 @@
+"""Durable sessions and counters of signed vehicle commands, shared by all replicas."""
+
+from sqlalchemy import case, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from wattbus_server.storage.tables import signing_counters, signing_sessions
+from wattbus_server.vendors.tesla.signing import Domain, StoredSession
+
+_SESSION_KEY = ("vin", "domain", "key_fingerprint")
+_COUNTER_KEY = (*_SESSION_KEY, "epoch")
+
+
+class SqlSessionStore:
+    """Implements `vendors.tesla.signing.SessionStore` in the database."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+
+    async def load(self, vin: str, domain: Domain, key_fingerprint: str) -> StoredSession | None:
+        """Return the session saved last, or None."""
+        table = signing_sessions.c
+        query = select(signing_sessions).where(
+            table.vin == vin, table.domain == int(domain), table.key_fingerprint == key_fingerprint
+        )
+        async with self._engine.connect() as database:
+            row = (await database.execute(query)).mappings().one_or_none()
+        if row is None:
+            return None
+        return StoredSession(**{**row, "domain": Domain(row["domain"])})
+
+    async def save(self, session: StoredSession) -> None:
+        """Store a session in place of the one before; reserved counters stay untouched."""
+        values = {field: getattr(session, field) for field in StoredSession.__dataclass_fields__}
+        values["domain"] = int(session.domain)
+        statement = self._insert(signing_sessions).values(values)
+        renewed = {field: statement.excluded[field] for field in values if field not in _SESSION_KEY}
+        async with self._engine.begin() as database:
+            await database.execute(statement.on_conflict_do_update(index_elements=_SESSION_KEY, set_=renewed))
+
+    async def reserve_counter(self, vin: str, domain: Domain, key_fingerprint: str, epoch: bytes, floor: int) -> int:
+        """Reserve a counter, durably.
+
+        One statement reads, raises and returns it, so two replicas never get the same one.
+
+        Returns:
+            A number greater than `floor` and greater than every number returned before for the same epoch.
+        """
+        counter = signing_counters.c.counter
+        statement = self._insert(signing_counters).values(
+            vin=vin, domain=int(domain), key_fingerprint=key_fingerprint, epoch=epoch, counter=floor + 1
+        )
+        raised = case((counter > floor, counter), else_=floor) + 1
+        statement = statement.on_conflict_do_update(index_elements=_COUNTER_KEY, set_={"counter": raised})
+        async with self._engine.begin() as database:
+            return int((await database.execute(statement.returning(counter))).scalar_one())
