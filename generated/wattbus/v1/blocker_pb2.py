@@ -27,21 +27,25 @@ from wattbus.v1 import action_pb2 as wattbus_dot_v1_dot_action__pb2
 from wattbus.v1 import reason_pb2 as wattbus_dot_v1_dot_reason__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18wattbus/v1/blocker.proto\x12\nwattbus.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17wattbus/v1/action.proto\x1a\x17wattbus/v1/reason.proto\"\xf8\x03\n\x07\x42locker\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\"\n\x06reason\x18\x02 \x01(\x0e\x32\x12.wattbus.v1.Reason\x12\x0e\n\x06\x64\x65vice\x18\x03 \x01(\t\x12\x12\n\nconnection\x18\x04 \x01(\t\x12/\n\x0f\x62locked_actions\x18\x05 \x03(\x0e\x32\x16.wattbus.v1.ActionKind\x12\x0f\n\x07message\x18\x06 \x01(\t\x12\x18\n\x10\x65nd_user_message\x18\x07 \x01(\t\x12$\n\x08remedies\x18\x08 \x03(\x0b\x32\x12.wattbus.v1.Remedy\x12\'\n\x05state\x18\t \x01(\x0e\x32\x18.wattbus.v1.BlockerState\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncheck_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cresolve_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0frequired_scopes\x18\r \x03(\t\x12\x16\n\x0egranted_scopes\x18\x0e \x03(\t\x12\x16\n\x0emissing_scopes\x18\x0f \x03(\t\x12\x10\n\x08\x65vidence\x18\x10 \x01(\t\"\xa2\x01\n\x06Remedy\x12 \n\x05\x61\x63tor\x18\x01 \x01(\x0e\x32\x11.wattbus.v1.Actor\x12\r\n\x05place\x18\x02 \x01(\t\x12\r\n\x05steps\x18\x03 \x03(\t\x12\x0c\n\x04link\x18\x04 \x01(\t\x12\x14\n\x0cverification\x18\x05 \x01(\t\x12\x34\n\x10link_expire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"H\n\x08\x42lockers\x12%\n\x08\x62lockers\x18\x01 \x03(\x0b\x32\x13.wattbus.v1.Blocker\x12\x15\n\romitted_count\x18\x02 \x01(\x05*a\n\x0c\x42lockerState\x12\x1d\n\x19\x42LOCKER_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x42LOCKER_STATE_OPEN\x10\x01\x12\x1a\n\x16\x42LOCKER_STATE_RESOLVED\x10\x02*\xa4\x01\n\x05\x41\x63tor\x12\x15\n\x11\x41\x43TOR_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41\x43TOR_END_USER\x10\x01\x12\x13\n\x0f\x41\x43TOR_INSTALLER\x10\x02\x12\x11\n\rACTOR_UTILITY\x10\x03\x12\x12\n\x0e\x41\x43TOR_OPERATOR\x10\x04\x12\x10\n\x0c\x41\x43TOR_CALLER\x10\x05\x12\x10\n\x0c\x41\x43TOR_VENDOR\x10\x06\x12\x10\n\x0c\x41\x43TOR_NOBODY\x10\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18wattbus/v1/blocker.proto\x12\nwattbus.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17wattbus/v1/action.proto\x1a\x17wattbus/v1/reason.proto\"\xde\x04\n\x07\x42locker\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\"\n\x06reason\x18\x02 \x01(\x0e\x32\x12.wattbus.v1.Reason\x12\x0e\n\x06\x64\x65vice\x18\x03 \x01(\t\x12\x12\n\nconnection\x18\x04 \x01(\t\x12/\n\x0f\x62locked_actions\x18\x05 \x03(\x0e\x32\x16.wattbus.v1.ActionKind\x12\x0f\n\x07message\x18\x06 \x01(\t\x12\x18\n\x10\x65nd_user_message\x18\x07 \x01(\t\x12$\n\x08remedies\x18\x08 \x03(\x0b\x32\x12.wattbus.v1.Remedy\x12\'\n\x05state\x18\t \x01(\x0e\x32\x18.wattbus.v1.BlockerState\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncheck_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cresolve_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0frequired_scopes\x18\r \x03(\t\x12\x16\n\x0egranted_scopes\x18\x0e \x03(\t\x12\x16\n\x0emissing_scopes\x18\x0f \x03(\t\x12\x10\n\x08\x65vidence\x18\x10 \x01(\t\x12\x33\n\x08metadata\x18\x11 \x03(\x0b\x32!.wattbus.v1.Blocker.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa2\x01\n\x06Remedy\x12 \n\x05\x61\x63tor\x18\x01 \x01(\x0e\x32\x11.wattbus.v1.Actor\x12\r\n\x05place\x18\x02 \x01(\t\x12\r\n\x05steps\x18\x03 \x03(\t\x12\x0c\n\x04link\x18\x04 \x01(\t\x12\x14\n\x0cverification\x18\x05 \x01(\t\x12\x34\n\x10link_expire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"H\n\x08\x42lockers\x12%\n\x08\x62lockers\x18\x01 \x03(\x0b\x32\x13.wattbus.v1.Blocker\x12\x15\n\romitted_count\x18\x02 \x01(\x05*a\n\x0c\x42lockerState\x12\x1d\n\x19\x42LOCKER_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x42LOCKER_STATE_OPEN\x10\x01\x12\x1a\n\x16\x42LOCKER_STATE_RESOLVED\x10\x02*\xa4\x01\n\x05\x41\x63tor\x12\x15\n\x11\x41\x43TOR_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41\x43TOR_END_USER\x10\x01\x12\x13\n\x0f\x41\x43TOR_INSTALLER\x10\x02\x12\x11\n\rACTOR_UTILITY\x10\x03\x12\x12\n\x0e\x41\x43TOR_OPERATOR\x10\x04\x12\x10\n\x0c\x41\x43TOR_CALLER\x10\x05\x12\x10\n\x0c\x41\x43TOR_VENDOR\x10\x06\x12\x10\n\x0c\x41\x43TOR_NOBODY\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'wattbus.v1.blocker_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_BLOCKERSTATE']._serialized_start=869
-  _globals['_BLOCKERSTATE']._serialized_end=966
-  _globals['_ACTOR']._serialized_start=969
-  _globals['_ACTOR']._serialized_end=1133
+  _globals['_BLOCKER_METADATAENTRY']._loaded_options = None
+  _globals['_BLOCKER_METADATAENTRY']._serialized_options = b'8\001'
+  _globals['_BLOCKERSTATE']._serialized_start=971
+  _globals['_BLOCKERSTATE']._serialized_end=1068
+  _globals['_ACTOR']._serialized_start=1071
+  _globals['_ACTOR']._serialized_end=1235
   _globals['_BLOCKER']._serialized_start=124
-  _globals['_BLOCKER']._serialized_end=628
-  _globals['_REMEDY']._serialized_start=631
-  _globals['_REMEDY']._serialized_end=793
-  _globals['_BLOCKERS']._serialized_start=795
-  _globals['_BLOCKERS']._serialized_end=867
+  _globals['_BLOCKER']._serialized_end=730
+  _globals['_BLOCKER_METADATAENTRY']._serialized_start=683
+  _globals['_BLOCKER_METADATAENTRY']._serialized_end=730
+  _globals['_REMEDY']._serialized_start=733
+  _globals['_REMEDY']._serialized_end=895
+  _globals['_BLOCKERS']._serialized_start=897
+  _globals['_BLOCKERS']._serialized_end=969
 # @@protoc_insertion_point(module_scope)

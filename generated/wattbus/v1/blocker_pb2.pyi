@@ -98,6 +98,26 @@ class Blocker(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     DEVICE_FIELD_NUMBER: _builtins.int
@@ -114,6 +134,7 @@ class Blocker(_message.Message):
     GRANTED_SCOPES_FIELD_NUMBER: _builtins.int
     MISSING_SCOPES_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, `blockers/{blocker}`. Empty in a dry run that did not record it. Output only."""
     reason: _reason_pb2.Reason.ValueType
@@ -164,6 +185,12 @@ class Blocker(_message.Message):
     def missing_scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Vendor scopes that are missing. Only with REASON_SCOPE_MISSING. Output only."""
 
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The changing parts of the message that have no field here, by the keys that the reason names, for example `domain` or
+        `setting`. Output only.
+        """
+
     def __init__(
         self,
         *,
@@ -183,10 +210,11 @@ class Blocker(_message.Message):
         granted_scopes: _abc.Iterable[_builtins.str] | None = ...,
         missing_scopes: _abc.Iterable[_builtins.str] | None = ...,
         evidence: _builtins.str = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["check_time", b"check_time", "create_time", b"create_time", "resolve_time", b"resolve_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocked_actions", b"blocked_actions", "check_time", b"check_time", "connection", b"connection", "create_time", b"create_time", "device", b"device", "end_user_message", b"end_user_message", "evidence", b"evidence", "granted_scopes", b"granted_scopes", "message", b"message", "missing_scopes", b"missing_scopes", "name", b"name", "reason", b"reason", "remedies", b"remedies", "required_scopes", b"required_scopes", "resolve_time", b"resolve_time", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocked_actions", b"blocked_actions", "check_time", b"check_time", "connection", b"connection", "create_time", b"create_time", "device", b"device", "end_user_message", b"end_user_message", "evidence", b"evidence", "granted_scopes", b"granted_scopes", "message", b"message", "metadata", b"metadata", "missing_scopes", b"missing_scopes", "name", b"name", "reason", b"reason", "remedies", b"remedies", "required_scopes", b"required_scopes", "resolve_time", b"resolve_time", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -183,7 +183,9 @@ class Command(_message.Message):
     wake_policy: Global___WakePolicy.ValueType
     """Whether the vehicle may be woken. Output only."""
     send_count: _builtins.int
-    """How often it was sent to the vendor. More than 1 only for actions that set a value. Output only."""
+    """How often it was sent to the vendor. It is sent again only after a refusal that passes by itself, for example because
+    the vehicle was busy, or, if the answer was lost, for an action that sets a value. Output only.
+    """
     @_builtins.property
     def action(self) -> _action_pb2.Action:
         """What was wanted. Output only."""
