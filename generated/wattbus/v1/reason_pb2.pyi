@@ -72,6 +72,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """FAILED_PRECONDITION. The link session is expired, used or unknown; create a new one."""
     REASON_CONSENT_CANCELLED: _Reason.ValueType  # 34
     """FAILED_PRECONDITION. The end user cancelled the consent."""
+    REASON_ACCOUNT_MISMATCH: _Reason.ValueType  # 35
+    """FAILED_PRECONDITION. The end user signed in with another vendor account than the one of the connection that was to be
+    renewed. Metadata: `connection`.
+    """
     REASON_VIRTUAL_KEY_NOT_PAIRED: _Reason.ValueType  # 40
     """FAILED_PRECONDITION. The operator's virtual key is not on the vehicle. Metadata: `device`, `vin`, `domain`."""
     REASON_VIRTUAL_KEY_DISABLED: _Reason.ValueType  # 41
@@ -200,6 +204,10 @@ REASON_LINK_SESSION_EXPIRED: Reason.ValueType  # 33
 """FAILED_PRECONDITION. The link session is expired, used or unknown; create a new one."""
 REASON_CONSENT_CANCELLED: Reason.ValueType  # 34
 """FAILED_PRECONDITION. The end user cancelled the consent."""
+REASON_ACCOUNT_MISMATCH: Reason.ValueType  # 35
+"""FAILED_PRECONDITION. The end user signed in with another vendor account than the one of the connection that was to be
+renewed. Metadata: `connection`.
+"""
 REASON_VIRTUAL_KEY_NOT_PAIRED: Reason.ValueType  # 40
 """FAILED_PRECONDITION. The operator's virtual key is not on the vehicle. Metadata: `device`, `vin`, `domain`."""
 REASON_VIRTUAL_KEY_DISABLED: Reason.ValueType  # 41

@@ -200,6 +200,11 @@ _ROWS = (
         Reason.REASON_CONSENT_CANCELLED, StatusCode.FAILED_PRECONDITION, _GRANT, _BY_END_USER,
         "You did not allow access. Nothing was connected.", _RECALL,
     ),
+    CatalogueEntry(
+        Reason.REASON_ACCOUNT_MISMATCH, StatusCode.FAILED_PRECONDITION, _GRANT, _BY_END_USER,
+        "You signed in with another account than before. Please sign in with the account that is connected.",
+        _RECALL, metadata_keys=("connection",),
+    ),
     # The vehicle needs its owner.
     CatalogueEntry(
         Reason.REASON_VIRTUAL_KEY_NOT_PAIRED, StatusCode.FAILED_PRECONDITION, _KEY, _BY_END_USER,

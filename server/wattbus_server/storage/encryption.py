@@ -1,7 +1,8 @@
 """Encryption at rest: AES-256-GCM with keys that can be rotated.
 
-A ciphertext is: format (1 byte), key id (8 bytes), nonce (12 bytes), encrypted text with its tag. The context, for example
-the row that the text belongs to, is authenticated but not stored, so a ciphertext that was moved elsewhere does not open.
+A ciphertext is: format (1 byte), key id (8 bytes), nonce (12 bytes), encrypted text with its tag. The context, for
+example the row that the text belongs to, is authenticated but not stored, so a ciphertext that was moved elsewhere does
+not open.
 """
 
 import base64

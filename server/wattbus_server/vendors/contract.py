@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from wattbus.v1.action_pb2 import Action, ActionKind
-from wattbus.v1.blocker_pb2 import Blocker
+from wattbus.v1.blocker_pb2 import Blocker, Remedy
 from wattbus.v1.command_pb2 import Rung
 from wattbus.v1.connection_pb2 import Access, Vendor
 from wattbus.v1.device_pb2 import Capability, DeviceKind
@@ -42,6 +42,14 @@ class AuthorizationRequest:
     nonce: str
     redirect_uri: str
     locale: str = ""
+
+
+@dataclass(frozen=True)
+class HostedFile:
+    """A public file on the operator's domain."""
+
+    content: bytes
+    media_type: str
 
 
 class VendorAccount(Protocol):
@@ -191,6 +199,12 @@ class VendorAdapter(Protocol):
     def granted_access(self, scopes: Collection[str]) -> frozenset[Access.ValueType]:
         """Say which access the vendor's scopes give."""
 
+    def hosted_files(self) -> Mapping[str, HostedFile]:
+        """Return the files that the vendor fetches from the operator's domain, by path, for example the public key.
+
+        Empty if nothing is configured. The HTTP side serves them to everybody.
+        """
+
     def authorization_url(self, request: AuthorizationRequest) -> str:
         """Return the vendor's consent page for this request.
 
@@ -206,6 +220,13 @@ class VendorAdapter(Protocol):
 
         Raises:
             Problem: REAUTHORIZATION_REQUIRED if no retry will help.
+        """
+
+    async def next_steps(self, account: VendorAccount, devices: Sequence[DeviceRecord]) -> Sequence[Remedy]:
+        """Say what the end user should do right after linking so that what was granted works, for example pair a key.
+
+        Only what is known not to be done yet, each with a link; without cost and without waking anything. Empty if nothing
+        is left to do, or if the granted access does not need it. The closing page of the link flow shows it.
         """
 
     # Devices and state
@@ -273,6 +294,7 @@ __all__ = [
     "DeviceRecord",
     "DiscoveredDevice",
     "Grant",
+    "HostedFile",
     "Poll",
     "Proof",
     "VendorAccount",
