@@ -97,7 +97,7 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RevokeApiKey(self, request, context):
-        """Revokes an API key at once; open streams of it end within a minute. Errors: RESOURCE_NOT_FOUND.
+        """Revokes an API key at once; open streams of it end instead of their next response. Errors: RESOURCE_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

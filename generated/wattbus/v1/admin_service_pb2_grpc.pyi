@@ -44,7 +44,7 @@ class AdminServiceStub:
     ListApiKeys: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListApiKeysRequest, _admin_service_pb2.ListApiKeysResponse]
     """Lists the API keys of a tenant, without secrets. Errors: RESOURCE_NOT_FOUND, PAGE_TOKEN_INVALID."""
     RevokeApiKey: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.RevokeApiKeyRequest, _admin_service_pb2.RevokeApiKeyResponse]
-    """Revokes an API key at once; open streams of it end within a minute. Errors: RESOURCE_NOT_FOUND."""
+    """Revokes an API key at once; open streams of it end instead of their next response. Errors: RESOURCE_NOT_FOUND."""
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -62,7 +62,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
     ListApiKeys: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListApiKeysRequest, _admin_service_pb2.ListApiKeysResponse]  # type: ignore[assignment]
     """Lists the API keys of a tenant, without secrets. Errors: RESOURCE_NOT_FOUND, PAGE_TOKEN_INVALID."""
     RevokeApiKey: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.RevokeApiKeyRequest, _admin_service_pb2.RevokeApiKeyResponse]  # type: ignore[assignment]
-    """Revokes an API key at once; open streams of it end within a minute. Errors: RESOURCE_NOT_FOUND."""
+    """Revokes an API key at once; open streams of it end instead of their next response. Errors: RESOURCE_NOT_FOUND."""
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tenants and their API keys. Needs the operator's key (`WATTBUS_ADMIN_KEY`), not a tenant's; without that setting every
@@ -107,6 +107,6 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_service_pb2.RevokeApiKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.RevokeApiKeyResponse, _abc.Awaitable[_admin_service_pb2.RevokeApiKeyResponse]]:
-        """Revokes an API key at once; open streams of it end within a minute. Errors: RESOURCE_NOT_FOUND."""
+        """Revokes an API key at once; open streams of it end instead of their next response. Errors: RESOURCE_NOT_FOUND."""
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,199 @@
+"""Problems as `google.rpc.Status`: the only place where an error becomes a gRPC status.
+
+Everything in a status travels in one HTTP/2 header. Above 8 KiB clients replace the error at random, so the details are
+kept below 4 KiB: first the facts that programs branch on, then as many blockers as fit.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+import grpc
+from google.protobuf import any_pb2
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from wattbus.v1.blocker_pb2 import Blocker, Blockers
+from wattbus.v1.reason_pb2 import Reason
+
+from wattbus_server.blockers import catalogue
+from wattbus_server.problem import Problem
+
+ERROR_DOMAIN = "wattbus"
+DETAILS_TRAILER = "grpc-status-details-bin"
+PUSHBACK_TRAILER = "grpc-retry-pushback-ms"
+
+MAXIMUM_DETAILS_BYTES = 4096
+MAXIMUM_MESSAGE_CHARACTERS = 400
+MAXIMUM_VIOLATIONS = 20
+MAXIMUM_TEXT_CHARACTERS = 200
+MAXIMUM_METADATA_CHARACTERS = 300
+MAXIMUM_LINKS = 4
+
+# Client libraries retry UNAVAILABLE within milliseconds. Longer waits tell them not to.
+LONGEST_PUSHBACK = timedelta(seconds=5)
+
+
+def status_of(problem: Problem, request_id: str) -> status_pb2.Status:
+    """Render a problem. The result's details stay below `MAXIMUM_DETAILS_BYTES`."""
+    entry = catalogue.entry(problem.reason)
+    status = status_pb2.Status(code=entry.code.value[0], message=_cut(problem.message, MAXIMUM_MESSAGE_CHARACTERS))
+    for detail in _facts(problem, request_id):
+        _append(status, detail)
+    for detail in _conveniences(problem):
+        if status.ByteSize() + detail.ByteSize() + 100 <= MAXIMUM_DETAILS_BYTES // 2:
+            _append(status, detail)
+    if problem.blockers:
+        room = MAXIMUM_DETAILS_BYTES - status.ByteSize() - 100
+        _append(status, fit_blockers(problem.blockers, room))
+    return status
+
+
+def trailers_of(problem: Problem, status: status_pb2.Status) -> tuple[tuple[str, str | bytes], ...]:
+    """Return the trailing metadata that carries the status, and retry advice for client libraries."""
+    details: tuple[str, str | bytes] = (DETAILS_TRAILER, status.SerializeToString())
+    delay = retry_delay_of(problem)
+    if code_of(problem) is not grpc.StatusCode.UNAVAILABLE or delay is None:
+        return (details,)
+    pushback = int(delay / timedelta(milliseconds=1)) if delay <= LONGEST_PUSHBACK else -1
+    return (details, (PUSHBACK_TRAILER, str(pushback)))
+
+
+def code_of(problem: Problem) -> grpc.StatusCode:
+    """Return the gRPC code of a problem's reason."""
+    return catalogue.entry(problem.reason).code
+
+
+def retry_delay_of(problem: Problem) -> timedelta | None:
+    """Return when trying again makes sense: what the problem says, else what is usual for its reason."""
+    entry = catalogue.entry(problem.reason)
+    if not entry.retriable:
+        return None
+    return problem.retry_delay if problem.retry_delay is not None else entry.retry_delay
+
+
+def fit_blockers(blockers: Sequence[Blocker], room: int) -> Blockers:
+    """Return as many blockers as fit into `room` bytes: whole, else in short form, else only counted."""
+    fitted = Blockers()
+    for position, blocker in enumerate(blockers):
+        for form in (blocker, _short_form(blocker)):
+            fitted.blockers.append(form)
+            if fitted.ByteSize() + 4 <= room:
+                break
+            del fitted.blockers[-1]
+        else:
+            fitted.omitted_count = len(blockers) - position
+            break
+    return fitted
+
+
+def _short_form(blocker: Blocker) -> Blocker:
+    """Keep what identifies the blocker and the way out; ListBlockers has the rest."""
+    short = Blocker(
+        name=blocker.name,
+        reason=blocker.reason,
+        device=blocker.device,
+        connection=blocker.connection,
+        message=_cut(blocker.message, MAXIMUM_TEXT_CHARACTERS),
+    )
+    for remedy in blocker.remedies[:1]:
+        short.remedies.add(actor=remedy.actor, place=remedy.place, link=remedy.link)
+    return short
+
+
+def _facts(problem: Problem, request_id: str) -> Iterator[Message]:
+    """Yield what programs branch on; always sent."""
+    yield error_details_pb2.ErrorInfo(
+        reason=problem.reason_name,
+        domain=ERROR_DOMAIN,
+        metadata={key: _cut(value, MAXIMUM_METADATA_CHARACTERS) for key, value in _metadata(problem).items()},
+    )
+    if problem.field_violations:
+        yield _bad_request(problem)
+    if code_of(problem) is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        yield _quota_failure(problem)
+    if problem.reason in (Reason.REASON_RESOURCE_NOT_FOUND, Reason.REASON_REQUEST_ID_REUSED):
+        yield _resource_info(problem)
+    delay = retry_delay_of(problem)
+    if delay is not None:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromTimedelta(delay)
+        yield retry
+    yield error_details_pb2.RequestInfo(request_id=request_id)
+    text = next((blocker.end_user_message for blocker in problem.blockers if blocker.end_user_message), "")
+    yield error_details_pb2.LocalizedMessage(
+        locale="en-US", message=_cut(text or catalogue.entry(problem.reason).end_user_message, MAXIMUM_TEXT_CHARACTERS)
+    )
+
+
+def _conveniences(problem: Problem) -> Iterator[Message]:
+    """Yield what repeats the blockers in the standard types; sent if there is room."""
+    if code_of(problem) is grpc.StatusCode.FAILED_PRECONDITION:
+        yield _precondition_failure(problem)
+    links = [(remedy.place, remedy.link) for blocker in problem.blockers for remedy in blocker.remedies if remedy.link]
+    if links:
+        help_links = error_details_pb2.Help()
+        for place, link in dict.fromkeys(links[:MAXIMUM_LINKS]):
+            help_links.links.add(description=_cut(place, MAXIMUM_TEXT_CHARACTERS), url=link)
+        yield help_links
+
+
+def _metadata(problem: Problem) -> dict[str, str]:
+    vendor_words = {"vendorReason": problem.vendor_reason} if problem.vendor_reason else {}
+    return {**vendor_words, **problem.metadata}
+
+
+def _bad_request(problem: Problem) -> error_details_pb2.BadRequest:
+    bad_request = error_details_pb2.BadRequest()
+    for violation in problem.field_violations[:MAXIMUM_VIOLATIONS]:
+        bad_request.field_violations.add(
+            field=_cut(violation.field, MAXIMUM_TEXT_CHARACTERS),
+            description=_cut(violation.description, MAXIMUM_TEXT_CHARACTERS),
+            reason=problem.reason_name,
+        )
+        if bad_request.ByteSize() > MAXIMUM_DETAILS_BYTES // 2:
+            break
+    left_out = len(problem.field_violations) - len(bad_request.field_violations)
+    if left_out:
+        bad_request.field_violations.add(field="*", description=f"{left_out} more violations are not listed")
+    return bad_request
+
+
+def _quota_failure(problem: Problem) -> error_details_pb2.QuotaFailure:
+    quota = error_details_pb2.QuotaFailure()
+    subject = problem.metadata.get("device") or problem.metadata.get("connection") or problem.reason_name
+    quota.violations.add(subject=subject, description=_cut(problem.message, MAXIMUM_TEXT_CHARACTERS))
+    return quota
+
+
+def _resource_info(problem: Problem) -> error_details_pb2.ResourceInfo:
+    return error_details_pb2.ResourceInfo(
+        resource_type=problem.metadata.get("resourceType", "command"),
+        resource_name=problem.metadata.get("resourceName", problem.metadata.get("requestId", "")),
+        description=_cut(problem.message, MAXIMUM_TEXT_CHARACTERS),
+    )
+
+
+def _precondition_failure(problem: Problem) -> error_details_pb2.PreconditionFailure:
+    failure = error_details_pb2.PreconditionFailure()
+    for blocker in problem.blockers[:MAXIMUM_VIOLATIONS]:
+        failure.violations.add(
+            type=Reason.Name(blocker.reason).removeprefix("REASON_"),
+            subject=blocker.device or blocker.connection,
+            description=_cut(blocker.message, MAXIMUM_TEXT_CHARACTERS),
+        )
+    if not failure.violations:
+        failure.violations.add(
+            type=problem.reason_name,
+            subject=problem.metadata.get("device", ""),
+            description=_cut(problem.message, MAXIMUM_TEXT_CHARACTERS),
+        )
+    return failure
+
+
+def _append(status: status_pb2.Status, detail: Message) -> None:
+    packed = any_pb2.Any()
+    packed.Pack(detail)
+    status.details.append(packed)
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

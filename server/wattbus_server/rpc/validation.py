@@ -1,0 +1,272 @@
+"""The shape of requests: which fields are required, what they look like, and their bounds.
+
+The rules are a table by message. What they cannot know (does the device exist, can it do this) is checked later. Fields
+and enum values that this server does not know are refused everywhere: what is not understood cannot be honoured.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+from wattbus.v1 import action_pb2, admin_service_pb2, connection_service_pb2, device_service_pb2
+
+from wattbus_server.problem import FieldViolation, field_invalid
+
+Check = Callable[[Any], str | None]
+"""Returns what is wrong with a value, or None."""
+
+MAXIMUM_NAMES = 1000
+MAXIMUM_TOKEN_CHARACTERS = 2048
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What one field of a message must be."""
+
+    field: str
+    check: Check = lambda value: None
+    required: bool = False
+
+
+def validate(request: Message) -> None:
+    """Check a request, everything at once.
+
+    Raises:
+        Problem: FIELD_INVALID with every violation.
+    """
+    violations = list(_violations(request, ""))
+    if violations:
+        raise field_invalid(*violations)
+
+
+def _violations(message: Message, path: str) -> Iterator[FieldViolation]:
+    unknown = UnknownFieldSet(message)
+    for index in range(len(unknown)):
+        yield FieldViolation(f"{path}#{unknown[index].field_number}", "this server does not know this field")
+    for rule in RULES.get(message.DESCRIPTOR.full_name, ()):
+        yield from _rule_violations(message, rule, path)
+    for field, value in message.ListFields():
+        yield from _value_violations(field, value, f"{path}{field.name}")
+
+
+def _rule_violations(message: Message, rule: Rule, path: str) -> Iterator[FieldViolation]:
+    if not _is_set(message, rule.field):
+        if rule.required:
+            yield FieldViolation(f"{path}{rule.field}", "is required")
+        return
+    if rule.field in message.DESCRIPTOR.oneofs_by_name:
+        return
+    complaint = rule.check(getattr(message, rule.field))
+    if complaint is not None:
+        yield FieldViolation(f"{path}{rule.field}", complaint)
+
+
+def _is_set(message: Message, name: str) -> bool:
+    descriptor = message.DESCRIPTOR
+    if name in descriptor.oneofs_by_name:
+        return message.WhichOneof(name) is not None
+    if descriptor.fields_by_name[name].has_presence:
+        return message.HasField(name)
+    return bool(getattr(message, name))
+
+
+def _value_violations(field: FieldDescriptor, value: Any, path: str) -> Iterator[FieldViolation]:
+    values = [(f"{path}[{index}]", item) for index, item in enumerate(value)] if field.is_repeated else [(path, value)]
+    if field.enum_type is not None:
+        known = field.enum_type.values_by_number
+        for item_path, item in values:
+            if item not in known:
+                yield FieldViolation(item_path, f"{item} is no value of {field.enum_type.name}")
+    elif field.message_type is not None and field.message_type.file.package.startswith("wattbus."):
+        for item_path, item in values:
+            yield from _violations(item, f"{item_path}.")
+
+
+def matches(pattern: str, example: str) -> Check:
+    """Require a text of this form."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str | None:
+        return None if compiled.fullmatch(value) else f"must look like {example}"
+
+    return check
+
+
+def between(minimum: float, maximum: float, unit: str) -> Check:
+    """Require a number in a range, bounds included; not-a-number is outside of every range."""
+
+    def check(value: float) -> str | None:
+        return None if minimum <= value <= maximum else f"must be {minimum:g} to {maximum:g} {unit}"
+
+    return check
+
+
+def duration_between(minimum: float, maximum: float) -> Check:
+    """Require a duration in a range of seconds, bounds included."""
+
+    def check(value: Duration) -> str | None:
+        seconds = value.seconds + value.nanos / 1e9
+        return None if minimum <= seconds <= maximum else f"must be {minimum:g} to {maximum:g} seconds"
+
+    return check
+
+
+def at_most(limit: int) -> Check:
+    """Require at most this many characters or items."""
+
+    def check(value: Sequence[object]) -> str | None:
+        return None if len(value) <= limit else f"must have at most {limit} characters or items"
+
+    return check
+
+
+def each(check_item: Check, limit: int) -> Check:
+    """Require a bounded list whose items all pass a check."""
+
+    def check(values: Sequence[Any]) -> str | None:
+        if len(values) > limit:
+            return f"must have at most {limit} items"
+        complaints = (
+            f"item {index} {complaint}" for index, item in enumerate(values) if (complaint := check_item(item))
+        )
+        return next(complaints, None)
+
+    return check
+
+
+def not_negative(value: int) -> str | None:
+    """Require a number that is not negative."""
+    return None if value >= 0 else "must not be negative"
+
+
+def specified(value: int) -> str | None:
+    """Require an enum value other than the unspecified one."""
+    return None if value else "must be specified"
+
+
+def return_address(value: str) -> str | None:
+    """Require an absolute https URL; http only on loopback. Browsers are sent there."""
+    if len(value) > MAXIMUM_TOKEN_CHARACTERS:
+        return f"must have at most {MAXIMUM_TOKEN_CHARACTERS} characters"
+    try:
+        parts = urlsplit(value)
+        host = parts.hostname or ""
+    except ValueError:
+        return "must be an absolute https URL"
+    secure = parts.scheme == "https" or (parts.scheme == "http" and host in ("localhost", "127.0.0.1", "::1"))
+    return None if secure and host and "@" not in parts.netloc else "must be an absolute https URL"
+
+
+DEVICE = matches(r"devices/[a-z0-9]{1,48}", "devices/{device}")
+DEVICE_OR_ANY = matches(r"devices/(-|[a-z0-9]{1,48})", "devices/{device} or devices/-")
+COMMAND = matches(r"devices/[a-z0-9]{1,48}/commands/[a-z0-9]{1,48}", "devices/{device}/commands/{command}")
+CONNECTION = matches(r"connections/[a-z0-9]{1,48}", "connections/{connection}")
+LINK_SESSION = matches(r"linkSessions/[a-z0-9]{1,48}", "linkSessions/{link_session}")
+TENANT = matches(r"tenants/[a-z0-9]{1,48}", "tenants/{tenant}")
+API_KEY = matches(r"tenants/[a-z0-9]{1,48}/apiKeys/[a-z0-9]{1,48}", "tenants/{tenant}/apiKeys/{api_key}")
+REQUEST_ID = matches(r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, `-` and `_`")
+LOCALE = matches(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}", "de-DE")
+USER_ID = at_most(256)
+TOKEN = at_most(MAXIMUM_TOKEN_CHARACTERS)
+DISPLAY_NAME = at_most(100)
+HEARTBEAT = duration_between(1, 300)
+TEMPERATURE = between(15, 28, "degrees Celsius")
+
+PAGE = (Rule("page_size", not_negative), Rule("page_token", TOKEN))
+
+
+def _name(check: Check, field: str = "name") -> tuple[Rule, ...]:
+    return (Rule(field, check, required=True),)
+
+
+_COMMAND_REQUEST = (*_name(DEVICE, "parent"), Rule("action", required=True))
+
+_RULES_BY_TYPE: Mapping[type[Message], Sequence[Rule]] = {
+    device_service_pb2.DeviceSelection: (
+        Rule("devices", each(DEVICE, MAXIMUM_NAMES)),
+        Rule("connection", CONNECTION),
+        Rule("external_user_id", USER_ID),
+        Rule("kinds", each(specified, 16)),
+    ),
+    device_service_pb2.ListDevicesRequest: PAGE,
+    device_service_pb2.GetDeviceRequest: _name(DEVICE),
+    device_service_pb2.GetDeviceStateRequest: _name(DEVICE),
+    device_service_pb2.BatchGetDeviceStatesRequest: (Rule("names", each(DEVICE, MAXIMUM_NAMES), required=True),),
+    device_service_pb2.RefreshDeviceStateRequest: _name(DEVICE),
+    device_service_pb2.CheckCommandRequest: _COMMAND_REQUEST,
+    device_service_pb2.CreateCommandRequest: (
+        *_COMMAND_REQUEST,
+        Rule("request_id", REQUEST_ID),
+        Rule("wait_duration", duration_between(0, 30)),
+        Rule("time_to_live", duration_between(1, 24 * 3600)),
+    ),
+    device_service_pb2.GetCommandRequest: _name(COMMAND),
+    device_service_pb2.ListCommandsRequest: (
+        *_name(DEVICE_OR_ANY, "parent"),
+        Rule("states", each(specified, 32)),
+        *PAGE,
+    ),
+    device_service_pb2.CancelCommandRequest: _name(COMMAND),
+    device_service_pb2.ListBlockersRequest: PAGE,
+    device_service_pb2.WatchDeviceStatesRequest: (
+        Rule("resume_token", TOKEN),
+        Rule("heartbeat_interval", HEARTBEAT),
+        Rule("minimum_interval", duration_between(0, 3600)),
+    ),
+    device_service_pb2.WatchCommandsRequest: (Rule("resume_token", TOKEN), Rule("heartbeat_interval", HEARTBEAT)),
+    device_service_pb2.WatchBlockersRequest: (Rule("heartbeat_interval", HEARTBEAT),),
+    connection_service_pb2.CreateLinkSessionRequest: (
+        Rule("external_user_id", USER_ID, required=True),
+        Rule("access", each(specified, 16), required=True),
+        Rule("return_url", return_address),
+        Rule("time_to_live", duration_between(60, 7 * 24 * 3600)),
+        Rule("locale", LOCALE),
+        Rule("connection", CONNECTION),
+        Rule("request_id", REQUEST_ID),
+    ),
+    connection_service_pb2.GetLinkSessionRequest: _name(LINK_SESSION),
+    connection_service_pb2.GetConnectionRequest: _name(CONNECTION),
+    connection_service_pb2.ListConnectionsRequest: (Rule("external_user_id", USER_ID), *PAGE),
+    connection_service_pb2.SyncConnectionRequest: _name(CONNECTION),
+    connection_service_pb2.DeleteConnectionRequest: _name(CONNECTION),
+    admin_service_pb2.CreateTenantRequest: (Rule("display_name", DISPLAY_NAME, required=True),),
+    admin_service_pb2.ListTenantsRequest: PAGE,
+    admin_service_pb2.CreateApiKeyRequest: (*_name(TENANT, "parent"), Rule("display_name", DISPLAY_NAME)),
+    admin_service_pb2.ListApiKeysRequest: (*_name(TENANT, "parent"), *PAGE),
+    admin_service_pb2.RevokeApiKeyRequest: _name(API_KEY),
+    action_pb2.Action: (Rule("action", required=True),),
+    action_pb2.SetChargeLimit: (Rule("limit_percent", between(50, 100, "percent"), required=True),),
+    action_pb2.SetChargingCurrent: (Rule("current_amps", between(1, 80, "amperes"), required=True),),
+    action_pb2.SetClimateTemperature: (
+        Rule("driver_temperature_celsius", TEMPERATURE, required=True),
+        Rule("passenger_temperature_celsius", TEMPERATURE),
+    ),
+    action_pb2.SetSentryMode: (Rule("enabled", required=True),),
+    action_pb2.SetBatteryMode: (Rule("mode", required=True),),
+    action_pb2.SetBackupReserve: (Rule("reserve_percent", between(0, 100, "percent"), required=True),),
+    action_pb2.SetExportRule: (Rule("rule", required=True),),
+    action_pb2.SetGridCharging: (Rule("allowed", required=True),),
+    action_pb2.SetStormWatch: (Rule("enabled", required=True),),
+    action_pb2.DispatchBattery: (
+        Rule("goal", required=True),
+        Rule("lease_duration", duration_between(60, 24 * 3600), required=True),
+    ),
+    action_pb2.ChargeBattery: (
+        Rule("until_charge_percent", between(0, 100, "percent")),
+        Rule("power_w", between(1, 1e6, "watts")),
+    ),
+    action_pb2.DischargeBattery: (
+        Rule("until_charge_percent", between(0, 100, "percent")),
+        Rule("power_w", between(1, 1e6, "watts")),
+    ),
+}
+
+RULES: Mapping[str, Sequence[Rule]] = {
+    message_type.DESCRIPTOR.full_name: rules for message_type, rules in _RULES_BY_TYPE.items()
+}
