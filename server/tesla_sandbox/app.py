@@ -17,12 +17,23 @@ from tesla_sandbox.auth.pairing import PairingPages
 from tesla_sandbox.auth.token_endpoint import TokenEndpoint
 from tesla_sandbox.fleet_api.answers import refusal
 from tesla_sandbox.fleet_api.endpoints import EndpointTable
+from tesla_sandbox.fleet_api.energy import ENERGY_ENDPOINTS
+from tesla_sandbox.fleet_api.energy_history import HISTORY_ENDPOINTS
 from tesla_sandbox.fleet_api.gate import guarded
+from tesla_sandbox.fleet_api.partner import PARTNER_ENDPOINTS
+from tesla_sandbox.fleet_api.products import PRODUCT_ENDPOINTS
+from tesla_sandbox.fleet_api.users import USER_ENDPOINTS
 from tesla_sandbox.request_log import RequestLogMiddleware
 from tesla_sandbox.world import REGIONS, World
 
 LARGEST_BODY_BYTES = 1024 * 1024
-FLEET_API_TABLES: tuple[EndpointTable, ...] = ()
+FLEET_API_TABLES: tuple[EndpointTable, ...] = (
+    USER_ENDPOINTS,
+    PRODUCT_ENDPOINTS,
+    ENERGY_ENDPOINTS,
+    HISTORY_ENDPOINTS,
+    PARTNER_ENDPOINTS,
+)
 
 
 def build_app(world: World, on_startup: Callable[[], None] | None = None) -> Starlette:

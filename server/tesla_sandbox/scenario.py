@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from tesla_sandbox.cars.spec import CarSpec, LocationSpec
 from tesla_sandbox.fleet_api.rate_limits import DEFAULT_LIMITS, RateClass
 from tesla_sandbox.scopes import USER_SCOPES, Scope
 
@@ -56,44 +57,6 @@ class ApplicationSpec(Spec):
     )
     registered_regions: list[Literal["na", "eu"]] = ["na", "eu"]
     billing_limit_usd: float | None = Field(default=None, ge=0)
-
-
-class LocationSpec(Spec):
-    """A place on earth, in degrees."""
-
-    latitude: float = Field(default=52.37, ge=-90, le=90)
-    longitude: float = Field(default=4.90, ge=-180, le=180)
-
-
-class CarSpec(Spec):
-    """One car. Ids that are left out are made up from the seed."""
-
-    vin: Vin
-    id: int | None = Field(default=None, gt=0)
-    vehicle_id: int | None = Field(default=None, gt=0)
-    display_name: str = "Car"
-    model: Literal["model3", "modely", "models", "modelx", "cybertruck"] = "model3"
-    firmware: str = "2026.32.5"
-    state: Literal["online", "asleep", "offline"] = "online"
-    falls_asleep: bool = True
-    wake_seconds: float = Field(default=15.0, ge=0, le=600)
-    battery_level: Percent = 60.0
-    charge_limit: int = Field(default=80, ge=50, le=100)
-    plugged_in: bool = False
-    charging: bool = False
-    charging_amps: int = Field(default=16, ge=0, le=80)
-    fast_charger: bool = False
-    locked: bool = True
-    climate_on: bool = False
-    location: LocationSpec = LocationSpec()
-    odometer_miles: float = Field(default=12_345.0, ge=0)
-    key: Literal["paired", "unpaired", "disabled"] = "unpaired"
-    other_keys: int = Field(default=2, ge=0, le=20)
-    protocol_required: bool = True
-    access: Literal["OWNER", "DRIVER"] = "OWNER"
-    hide_location: bool = False
-    in_service: bool = False
-    mobile_access: bool = True
 
 
 class SolarSpec(Spec):

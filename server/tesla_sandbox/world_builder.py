@@ -1,14 +1,11 @@
 """Builds a world from a scenario."""
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
 from tesla_sandbox.billing import BillingMeter
 from tesla_sandbox.cars.car import Car
 from tesla_sandbox.clock import Clock
 from tesla_sandbox.faults import UnknownFaultError
 from tesla_sandbox.homes.home import Home
+from tesla_sandbox.public_keys import read_public_key
 from tesla_sandbox.scenario import ApplicationSpec, ClockSpec, Scenario, ScenarioError, UserSpec
 from tesla_sandbox.world import Application, Grant, User, World
 
@@ -40,21 +37,6 @@ def build_clock(spec: ClockSpec) -> Clock:
     """The clock that a scenario asks for."""
     start = spec.start.timestamp() if spec.start is not None else None
     return Clock(start, speed=spec.speed, paused=spec.paused)
-
-
-def read_public_key(pem: str) -> EllipticCurvePublicKey:
-    """A P-256 public key from PEM text.
-
-    Raises:
-        ValueError: If it is anything else.
-    """
-    try:
-        key = load_pem_public_key(pem.encode())
-    except UnsupportedAlgorithm as unsupported:
-        raise ValueError("the key's algorithm is not supported") from unsupported
-    if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
-        raise ValueError("the public key must be on curve prime256v1")
-    return key
 
 
 def _add_application(world: World, spec: ApplicationSpec) -> None:

@@ -1,0 +1,130 @@
+"""The energy endpoints. None of them is billed.
+
+Source: Tesla Fleet API documentation, energy endpoints. A write that is accepted takes effect at the gateway a little
+later; whether it may is decided there, so a write without permission answers success too.
+"""
+
+from collections.abc import Mapping
+
+from starlette.responses import Response
+
+from tesla_sandbox.fleet_api import fields
+from tesla_sandbox.fleet_api.answers import answer, invalid_field, refusal
+from tesla_sandbox.fleet_api.call import FleetCall
+from tesla_sandbox.fleet_api.endpoints import EndpointTable
+from tesla_sandbox.fleet_api.rate_limits import RateClass
+from tesla_sandbox.homes.home import Home
+from tesla_sandbox.homes.rendering import live_status, site_info, timestamp
+from tesla_sandbox.homes.settings import EXPORT_RULES, OPERATION_MODES, OPTIMIZATION_STRATEGIES
+from tesla_sandbox.homes.tariff import TariffError, check_tariff
+from tesla_sandbox.scopes import Scope
+
+ENERGY_ENDPOINTS = EndpointTable()
+
+SITE = "/api/1/energy_sites/{site_id}"
+READ = (Scope.ENERGY_DEVICE_DATA,)
+WRITE = (Scope.ENERGY_CMDS,)
+SLOW_WRITE_SECONDS = 60.0
+STALE_SECONDS = 600.0
+
+
+@ENERGY_ENDPOINTS.endpoint("GET", f"{SITE}/live_status", all_of=READ, rate=RateClass.DATA)
+async def read_live_status(call: FleetCall) -> Response:
+    """What flows where at this moment."""
+    home, faults = _readable_home(call), call.world.faults
+    stale = faults.take("stale_live_status", home.site_id)
+    if stale is not None and home.last_live_status is not None:
+        return answer(home.last_live_status)
+    body = live_status(home, with_energy=not faults.take("no_energy_left", home.site_id))
+    if stale is not None:
+        body["timestamp"] = timestamp(home, home.updated_at - stale.number("seconds", STALE_SECONDS))
+    home.last_live_status = body
+    return answer(body)
+
+
+@ENERGY_ENDPOINTS.endpoint("GET", f"{SITE}/site_info", all_of=READ, rate=RateClass.DATA)
+async def read_site_info(call: FleetCall) -> Response:
+    """Equipment, settings and permissions."""
+    return answer(site_info(_readable_home(call)))
+
+
+@ENERGY_ENDPOINTS.endpoint("POST", f"{SITE}/backup", all_of=WRITE, rate=RateClass.COMMAND)
+async def write_backup_reserve(call: FleetCall) -> Response:
+    """Set the reserve for outages."""
+    body = await call.json()
+    percent = fields.integer(body, "backup_reserve_percent", lowest=0, highest=100)
+    return _accepted(call, {"backup_reserve_percent": percent})
+
+
+@ENERGY_ENDPOINTS.endpoint("POST", f"{SITE}/operation", all_of=WRITE, rate=RateClass.COMMAND)
+async def write_operation_mode(call: FleetCall) -> Response:
+    """Set the operation mode."""
+    mode = fields.choice(await call.json(), "default_real_mode", OPERATION_MODES)
+    return _accepted(call, {"operation_mode": mode})
+
+
+@ENERGY_ENDPOINTS.endpoint("POST", f"{SITE}/storm_mode", all_of=WRITE, rate=RateClass.COMMAND)
+async def write_storm_mode(call: FleetCall) -> Response:
+    """Switch Storm Watch on or off."""
+    return _accepted(call, {"storm_watch": fields.boolean(await call.json(), "enabled")})
+
+
+@ENERGY_ENDPOINTS.endpoint("POST", f"{SITE}/grid_import_export", all_of=WRITE, rate=RateClass.COMMAND)
+async def write_grid_import_export(call: FleetCall) -> Response:
+    """Set the export rule, or whether the battery may charge from the grid, or both; answers 204."""
+    body = await call.json()
+    changes: dict[str, object] = {}
+    if "customer_preferred_export_rule" in body:
+        changes["export_rule"] = fields.choice(body, "customer_preferred_export_rule", EXPORT_RULES)
+    if "disallow_charge_from_grid_with_solar_installed" in body:
+        forbidden = fields.boolean(body, "disallow_charge_from_grid_with_solar_installed")
+        changes["grid_charging"] = not forbidden
+    if not changes:
+        raise invalid_field("customer_preferred_export_rule", "is missing")
+    _accepted(call, changes)
+    return Response(status_code=204)
+
+
+@ENERGY_ENDPOINTS.endpoint("POST", f"{SITE}/off_grid_vehicle_charging_reserve", all_of=WRITE, rate=RateClass.COMMAND)
+async def write_off_grid_reserve(call: FleetCall) -> Response:
+    """Set the level below which a car is not charged during an outage."""
+    name = "off_grid_vehicle_charging_reserve_percent"
+    percent = fields.integer(await call.json(), name, lowest=0, highest=100)
+    return _accepted(call, {name: percent})
+
+
+@ENERGY_ENDPOINTS.endpoint("POST", f"{SITE}/time_of_use_settings", all_of=WRITE, rate=RateClass.COMMAND)
+async def write_time_of_use(call: FleetCall) -> Response:
+    """Set the tariff, the optimisation strategy, or both."""
+    body = await call.json()
+    settings = body.get("tou_settings")
+    if not isinstance(settings, Mapping):
+        raise invalid_field("tou_settings", "must be an object")
+    changes: dict[str, object] = {}
+    if "tariff_content_v2" in settings:
+        try:
+            changes["tariff"] = check_tariff(settings["tariff_content_v2"])
+        except TariffError as unfit:
+            raise refusal(422, "invalid_resource", str(unfit)) from unfit
+    if "optimization_strategy" in settings:
+        changes["optimization_strategy"] = fields.choice(settings, "optimization_strategy", OPTIMIZATION_STRATEGIES)
+    if not changes:
+        raise invalid_field("tou_settings", "must have tariff_content_v2")
+    return _accepted(call, changes)
+
+
+def _readable_home(call: FleetCall) -> Home:
+    home = call.home()
+    if call.world.faults.take("site_unreachable", home.site_id):
+        raise refusal(500, "upstream internal error", txid=call.txid)
+    home.advance()
+    return home
+
+
+def _accepted(call: FleetCall, changes: dict[str, object]) -> Response:
+    home, faults = call.home(), call.world.faults
+    if not faults.take("ignored_energy_write", home.site_id):
+        slow = faults.take("slow_energy_write", home.site_id)
+        delay = slow.number("seconds", SLOW_WRITE_SECONDS) if slow is not None else home.spec.write_delay_s
+        home.write(changes, delay)
+    return answer({"code": 201, "message": "Updated"})

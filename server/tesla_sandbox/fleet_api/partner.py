@@ -1,0 +1,80 @@
+"""The partner endpoints: registration of an application in a region, and its public key.
+
+Source: Tesla Fleet API documentation, partner-endpoints.
+"""
+
+from datetime import UTC, datetime
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from starlette.responses import Response
+
+from tesla_sandbox.fleet_api import fields
+from tesla_sandbox.fleet_api.answers import answer, not_found, refusal
+from tesla_sandbox.fleet_api.call import FleetCall
+from tesla_sandbox.fleet_api.endpoints import EndpointTable, TokenKind
+from tesla_sandbox.public_keys import read_public_key
+
+PARTNER_ENDPOINTS = EndpointTable()
+
+KEY_PATH = "/.well-known/appspecific/com.tesla.3p.public-key.pem"
+LARGEST_KEY_BYTES = 16 * 1024
+FETCH_SECONDS = 5.0
+
+
+@PARTNER_ENDPOINTS.endpoint("POST", "/api/1/partner_accounts", token=TokenKind.PARTNER)
+async def register(call: FleetCall) -> Response:
+    """Register the application in this region; fetches its public key where the scenario says so."""
+    application, world = call.application, call.world
+    domain = fields.text(await call.json(), "domain", longest=253)
+    if domain != application.domain:
+        raise refusal(422, "invalid_resource", "domain does not match the application's allowed origins")
+    if application.hosted_key_url is not None:
+        application.public_key = await _hosted_key(application.hosted_key_url.format(domain=domain))
+    if application.public_key is None:
+        raise refusal(424, "public key not found", f"expected at https://{domain}{KEY_PATH}")
+    application.registered_regions.add(call.region)
+    world.put_waiting_keys()
+    now = datetime.fromtimestamp(int(world.clock.time()), UTC).isoformat().replace("+00:00", "Z")
+    return answer(
+        {
+            "client_id": application.client_id,
+            "name": application.name,
+            "description": "",
+            "domain": domain,
+            "ca": None,
+            "created_at": now,
+            "updated_at": now,
+            "enterprise_tier": "free",
+            "public_key": public_key_hex(application.public_key),
+        }
+    )
+
+
+@PARTNER_ENDPOINTS.endpoint("GET", "/api/1/partner_accounts/public_key", token=TokenKind.PARTNER)
+async def public_key(call: FleetCall) -> Response:
+    """The public key that is registered for a domain in this region."""
+    domain = call.query.get("domain", "")
+    for application in call.world.applications.values():
+        registered = call.region in application.registered_regions
+        if application.domain == domain and registered and application.public_key is not None:
+            return answer({"public_key": public_key_hex(application.public_key)})
+    raise not_found()
+
+
+def public_key_hex(key: EllipticCurvePublicKey) -> str:
+    """The uncompressed point of a public key in hexadecimal."""
+    return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint).hex()
+
+
+async def _hosted_key(url: str) -> EllipticCurvePublicKey:
+    try:
+        async with httpx.AsyncClient(timeout=FETCH_SECONDS, trust_env=False) as client:
+            hosted = await client.get(url)
+            hosted.raise_for_status()
+        return read_public_key(hosted.text[:LARGEST_KEY_BYTES])
+    except (httpx.HTTPError, httpx.InvalidURL) as unreachable:
+        raise refusal(424, "public key not found", f"could not fetch {url}") from unreachable
+    except ValueError as unfit:
+        raise refusal(422, "invalid_resource", f"{url}: {unfit}") from unfit
