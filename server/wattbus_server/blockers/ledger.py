@@ -1,0 +1,326 @@
+"""The ledger: every open blocker, in memory, and stored before it is told.
+
+Blockers that it gives out are shared: nobody may change them. A new version replaces the old one.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+from wattbus.v1.blocker_pb2 import Blocker, BlockerState
+from wattbus.v1.device_service_pb2 import (
+    ListBlockersRequest,
+    ListBlockersResponse,
+    WatchBlockersRequest,
+    WatchBlockersResponse,
+)
+
+from wattbus_server.blockers import catalogue
+from wattbus_server.blockers.identity import concerns, identity, merged, same_news
+from wattbus_server.blockers.relink import AccessOfScopes, MakeRemedy, Relink
+from wattbus_server.blockers.rows import BlockerRows, StoredBlocker
+from wattbus_server.blockers.watch import watch_blockers
+from wattbus_server.devices.registry import DeviceChange, DeviceChangeKind, DeviceRegistry
+from wattbus_server.devices.selection import Selection
+from wattbus_server.paging import PageRequest
+from wattbus_server.problem import Problem
+from wattbus_server.resource_names import random_id
+from wattbus_server.vendors.contract import DeviceRecord
+
+log = structlog.get_logger()
+
+# Metadata of an error that has a field of its own in a blocker, or that belongs to the call rather than the blocker.
+_KEYS_WITH_FIELDS = frozenset({"device", "connection", "requiredScopes", "grantedScopes", "missingScopes", "command"})
+
+BlockerListener = Callable[[StoredBlocker], None]
+
+
+class BlockerLedger:
+    """Knows what stands in the way, for every tenant."""
+
+    def __init__(self, engine: AsyncEngine, registry: DeviceRegistry) -> None:
+        self._rows = BlockerRows(engine)
+        self._registry = registry
+        self._open: dict[str, StoredBlocker] = {}
+        self._names: dict[tuple[str, str], str] = {}
+        # Names of open blockers by what they block: a device, a connection, or a whole tenant.
+        self._places: defaultdict[str, set[str]] = defaultdict(set)
+        self._listeners: list[BlockerListener] = []
+        self._relink: Relink | None = None
+        self._writing = asyncio.Lock()
+        self._cleaning: set[asyncio.Task[None]] = set()
+        self._stop_listening = registry.listen(self._device_changed)
+
+    async def load(self) -> None:
+        """Read all open blockers, once, at start. Those of devices that are gone are deleted."""
+        orphans = []
+        for stored in await self._rows.read_open():
+            if stored.blocker.device and self._registry.find(stored.blocker.device) is None:
+                orphans.append(stored.blocker.name)
+            else:
+                self._remember(stored)
+        await self._rows.delete_named(orphans)
+
+    async def close(self) -> None:
+        """Finish what is being deleted."""
+        self._stop_listening()
+        if self._cleaning:
+            await asyncio.gather(*self._cleaning)
+
+    def attach_relink(self, make_remedy: MakeRemedy, access_of_scopes: AccessOfScopes) -> None:
+        """Say how the end user links again; missing scopes and spent grants get that remedy."""
+        self._relink = Relink(make_remedy, access_of_scopes)
+
+    # Writing
+
+    async def record(self, tenant: str, blockers: Sequence[Blocker]) -> list[Blocker]:
+        """Record blockers that were just met, and return them with names and times.
+
+        One that is open already keeps its name and gets the news. Reasons that pass by themselves are returned without
+        a name: they are no lasting blockers.
+        """
+        return [await self._record_one(tenant, blocker) for blocker in blockers]
+
+    async def record_problem(self, tenant: str, problem: Problem) -> Problem:
+        """Record the blockers of a problem, and return the problem with the recorded ones."""
+        blockers = [_with_metadata(blocker, problem) for blocker in problem.blockers]
+        recorded = await self.record(tenant, blockers)
+        return replace(problem, blockers=tuple(recorded))
+
+    async def resolve(self, name: str) -> None:
+        """Close a blocker whose cause is verified gone. One that is not open any more stays as it is."""
+        async with self._writing:
+            if (stored := self._open.get(name)) is None:
+                return
+            resolved = _copy(stored.blocker)
+            resolved.state = BlockerState.BLOCKER_STATE_RESOLVED
+            resolved.resolve_time.FromDatetime(datetime.now(UTC))
+            closed = StoredBlocker(stored.tenant, resolved)
+            await self._rows.update(closed)
+            self._forget(name)
+            self._tell(closed)
+        log.info("blocker_resolved", blocker=name, reason=catalogue.entry(resolved.reason).name)
+
+    def confirm(self, name: str) -> None:
+        """Note that a blocker was verified to stand, now."""
+        if (stored := self._open.get(name)) is not None:
+            # Only in memory: the next verification after a restart brings it up to date.
+            checked = _copy(stored.blocker)
+            checked.check_time.FromDatetime(datetime.now(UTC))
+            self._open[name] = StoredBlocker(stored.tenant, checked)
+
+    async def remove_connection(self, connection: str) -> None:
+        """Delete every blocker of a connection, because the connection is gone."""
+        async with self._writing:
+            gone = [stored for stored in self._open.values() if stored.blocker.connection == connection]
+            await self._rows.delete_connection(connection)
+            self._withdraw(gone)
+
+    async def prune(self, before: datetime) -> None:
+        """Delete blockers that are resolved and were created before a moment."""
+        await self._rows.delete_resolved_before(before)
+
+    # Reading
+
+    def get_open(self, name: str) -> StoredBlocker | None:
+        """Return a blocker if it is open."""
+        return self._open.get(name)
+
+    def open_blockers(self) -> list[StoredBlocker]:
+        """Return the open blockers of all tenants."""
+        return list(self._open.values())
+
+    def open_at(self, place: str) -> list[StoredBlocker]:
+        """Return what is open for exactly one place: a device, a connection as a whole, or a tenant as a whole."""
+        return [self._open[name] for name in self._places.get(place, ())]
+
+    def open_for(self, device: DeviceRecord) -> list[Blocker]:
+        """Return what blocks a device, most important first; blockers of its whole connection belong to that."""
+        found = [stored for place in (device.name, device.connection, device.tenant) for stored in self.open_at(place)]
+        found.sort(key=lambda stored: (catalogue.entry(stored.blocker.reason).importance, stored.key))
+        return [stored.blocker for stored in found]
+
+    def identify(self, tenant: str, blockers: Iterable[Blocker]) -> list[Blocker]:
+        """Give blockers the name, times and remedies of their open versions, without recording anything."""
+        return [self._identified(tenant, blocker) for blocker in blockers]
+
+    def selected(self, selection: Selection, blocker: Blocker) -> bool:
+        """Say whether a selection means a blocker of its tenant."""
+        if selection == Selection(selection.tenant):
+            return True
+        return any(concerns(blocker, record) for record in self._registry.select(selection))
+
+    async def list(self, selection: Selection, request: ListBlockersRequest) -> ListBlockersResponse:
+        """List blockers, oldest first.
+
+        Raises:
+            Problem: PAGE_TOKEN_INVALID, FIELD_INVALID.
+        """
+        arguments = selection.digest() + bytes([request.include_resolved])
+        page = PageRequest.parse(request.page_size, request.page_token, arguments)
+        found: list[StoredBlocker] = []
+        async for stored in self._rows.read(selection.tenant, page.after, request.include_resolved):
+            # What is open is fresher in memory.
+            current = self._open.get(stored.blocker.name, stored)
+            if self.selected(selection, current.blocker):
+                found.append(current)
+            if len(found) > page.size:
+                break
+        chosen, token = page.cut(found, lambda stored: stored.key)
+        blockers = [await self._with_living_link(stored) for stored in chosen]
+        return ListBlockersResponse(blockers=blockers, next_page_token=token)
+
+    def listen(self, listener: BlockerListener) -> Callable[[], None]:
+        """Tell a listener about every blocker that opens, changes or is resolved; returns what ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def watch(
+        self, selection: Selection, request: WatchBlockersRequest, draining: asyncio.Event
+    ) -> AsyncIterator[WatchBlockersResponse]:
+        """Stream the open blockers, the marker, then news; ends with SERVER_DRAINING."""
+        return watch_blockers(self, selection, request, draining)
+
+    # Inside
+
+    async def _record_one(self, tenant: str, blocker: Blocker) -> Blocker:
+        if not catalogue.entry(blocker.reason).lasting:
+            return _completed(blocker)
+        seen = _completed(blocker)
+        if self._relink is not None:
+            await self._relink.attach(seen, self._known(tenant, blocker))
+        async with self._writing:
+            known = self._known(tenant, seen)
+            if known is None:
+                return await self._open_new(tenant, seen)
+            return await self._replace(tenant, known, merged(known, seen))
+
+    async def _replace(self, tenant: str, known: Blocker, news: Blocker) -> Blocker:
+        stored = StoredBlocker(tenant, news)
+        told = same_news(known, news)
+        if not told:
+            await self._rows.update(stored)
+        self._remember(stored)
+        if not told:
+            self._tell(stored)
+        return news
+
+    async def _with_living_link(self, stored: StoredBlocker) -> Blocker:
+        """Return a blocker whose link session can still be opened, if it is open and has one."""
+        blocker = stored.blocker
+        if self._relink is None or blocker.name not in self._open or not self._relink.needs_link(blocker):
+            return blocker
+        fresh = _copy(blocker)
+        await self._relink.attach(fresh, None)
+        async with self._writing:
+            if (current := self._open.get(blocker.name)) is None:
+                return blocker
+            return await self._replace(stored.tenant, current.blocker, merged(current.blocker, fresh))
+
+    async def _open_new(self, tenant: str, blocker: Blocker) -> Blocker:
+        blocker.name = f"blockers/{random_id()}"
+        blocker.create_time.CopyFrom(blocker.check_time)
+        stored = StoredBlocker(tenant, blocker)
+        await self._rows.insert(stored)
+        self._remember(stored)
+        self._tell(stored)
+        log.info("blocker_opened", blocker=blocker.name, reason=catalogue.entry(blocker.reason).name)
+        return blocker
+
+    def _known(self, tenant: str, blocker: Blocker) -> Blocker | None:
+        name = self._names.get((tenant, identity(blocker)))
+        return self._open[name].blocker if name is not None else None
+
+    def _identified(self, tenant: str, blocker: Blocker) -> Blocker:
+        known = self._known(tenant, blocker)
+        if known is None:
+            return _completed(blocker)
+        seen = merged(known, _completed(blocker))
+        if len(known.remedies) > len(seen.remedies):
+            del seen.remedies[:]
+            seen.remedies.extend(known.remedies)
+        return seen
+
+    def _device_changed(self, change: DeviceChange) -> None:
+        if change.kind is not DeviceChangeKind.REMOVED:
+            return
+        device = change.record.name
+        self._withdraw(self.open_at(device))
+        self._clean(self._rows.delete_device(device))
+
+    def _withdraw(self, gone: Iterable[StoredBlocker]) -> None:
+        """Forget blockers whose device or connection is gone; to watchers they are resolved."""
+        for stored in gone:
+            last = _copy(stored.blocker)
+            last.state = BlockerState.BLOCKER_STATE_RESOLVED
+            last.resolve_time.FromDatetime(datetime.now(UTC))
+            self._forget(last.name)
+            self._tell(StoredBlocker(stored.tenant, last))
+
+    def _clean(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._cleaning.add(task)
+        task.add_done_callback(self._cleaned)
+
+    def _cleaned(self, task: asyncio.Task[None]) -> None:
+        self._cleaning.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # The rows stay behind; the next start deletes them.
+            log.error("blocker_cleaning_failed", error=repr(error))
+
+    def _remember(self, stored: StoredBlocker) -> None:
+        self._open[stored.blocker.name] = stored
+        self._names[stored.tenant, identity(stored.blocker)] = stored.blocker.name
+        self._places[_place(stored)].add(stored.blocker.name)
+
+    def _forget(self, name: str) -> None:
+        stored = self._open.pop(name)
+        self._names.pop((stored.tenant, identity(stored.blocker)), None)
+        place = _place(stored)
+        self._places[place].discard(name)
+        if not self._places[place]:
+            del self._places[place]
+
+    def _tell(self, stored: StoredBlocker) -> None:
+        for listener in tuple(self._listeners):
+            listener(stored)
+
+
+def _place(stored: StoredBlocker) -> str:
+    return stored.blocker.device or stored.blocker.connection or stored.tenant
+
+
+def _copy(blocker: Blocker) -> Blocker:
+    copy = Blocker()
+    copy.CopyFrom(blocker)
+    return copy
+
+
+def _completed(blocker: Blocker) -> Blocker:
+    """Return an open version of a blocker with the texts that every blocker has."""
+    result = _copy(blocker)
+    result.state = BlockerState.BLOCKER_STATE_OPEN
+    result.check_time.FromDatetime(datetime.now(UTC))
+    row = catalogue.entry(result.reason)
+    result.end_user_message = result.end_user_message or row.end_user_message
+    if not result.remedies:
+        result.remedies.add(actor=row.actor)
+    for remedy in result.remedies:
+        remedy.verification = remedy.verification or row.verification
+    return result
+
+
+def _with_metadata(blocker: Blocker, problem: Problem) -> Blocker:
+    """Let a blocker keep what its problem knows, so that it can be told again later."""
+    if blocker.reason != problem.reason:
+        return blocker
+    result = _copy(blocker)
+    for key, value in problem.metadata.items():
+        if key not in _KEYS_WITH_FIELDS:
+            result.metadata.setdefault(key, value)
+    return result

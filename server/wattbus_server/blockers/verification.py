@@ -1,0 +1,182 @@
+"""Verification: open blockers close by themselves once the vendor shows that their cause is gone."""
+
+import asyncio
+import random
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import structlog
+from google.protobuf.message import Message
+from wattbus.v1.connection_pb2 import Vendor
+from wattbus.v1.state_pb2 import DeviceState
+
+from wattbus_server.blockers import catalogue
+from wattbus_server.blockers.catalogue import Healing
+from wattbus_server.blockers.ledger import BlockerLedger
+from wattbus_server.blockers.rows import StoredBlocker
+from wattbus_server.devices.registry import DeviceRegistry
+from wattbus_server.devices.selection import Selection
+from wattbus_server.problem import Problem
+from wattbus_server.vendors.contract import VendorAccount, VendorAdapter
+
+log = structlog.get_logger()
+
+_AT_ONCE = 8
+"""Verifications that run at the same time, over all connections."""
+
+RESOLVED_RETENTION = timedelta(days=30)
+"""How long a resolved blocker can still be listed, counted from when it opened."""
+
+
+class VendorAccess(Protocol):
+    """How vendors are reached; the connections stand behind it."""
+
+    def account(self, connection: str) -> VendorAccount:
+        """Return the account of a connection."""
+
+    def adapter(self, vendor: Vendor.ValueType) -> VendorAdapter:
+        """Return the adapter of a vendor."""
+
+
+class BlockerVerifier:
+    """Asks the vendor whether open blockers still stand: regularly, on demand, and when something hints at a change."""
+
+    def __init__(
+        self, ledger: BlockerLedger, registry: DeviceRegistry, accounts: VendorAccess, interval: timedelta
+    ) -> None:
+        self._ledger = ledger
+        self._registry = registry
+        self._accounts = accounts
+        self._interval = interval.total_seconds()
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._running: dict[str, asyncio.Task[bool]] = {}
+        self._seen: dict[str, bytes] = {}
+        self._loop: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to verify regularly."""
+        self._loop = asyncio.get_running_loop().create_task(self._verify_regularly())
+
+    async def close(self) -> None:
+        """Stop; what is being verified is left undecided."""
+        tasks: list[asyncio.Task[None] | asyncio.Task[bool]] = list(self._running.values())
+        if self._loop is not None:
+            tasks.append(self._loop)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def verify(self, tenant: str, connection: str) -> None:
+        """Verify everything that is open for a connection, and return when that is done."""
+        await self._verify_all(
+            stored
+            for stored in self._ledger.open_blockers()
+            if stored.tenant == tenant and stored.blocker.connection in ("", connection)
+        )
+
+    async def still_stands(self, name: str) -> bool:
+        """Ask the vendor now, and say whether a blocker is still open. Those who ask at the same time share the answer."""
+        task = self._running.get(name)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._verify_one(name))
+            self._running[name] = task
+            task.add_done_callback(lambda _: self._running.pop(name, None))
+        return await asyncio.shield(task)
+
+    def connection_changed(self, connection: str) -> None:
+        """Verify soon what is open for a connection, because its grant or its devices changed."""
+        for stored in self._ledger.open_blockers():
+            if stored.blocker.connection == connection:
+                self._verify_soon(stored)
+
+    def state_changed(self, state: DeviceState) -> None:
+        """Verify soon what is open for a device, if a group changed in which causes show."""
+        record = self._registry.find(state.device)
+        if record is None:
+            return
+        affected = self._ledger.open_at(record.name)
+        if not affected:
+            self._seen.pop(record.name, None)
+            return
+        picture = _telling_picture(state)
+        if self._seen.get(record.name) == picture:
+            return
+        self._seen[record.name] = picture
+        for stored in affected:
+            self._verify_soon(stored)
+
+    async def _verify_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval * random.uniform(0.9, 1.1))  # noqa: S311 - spreads load, guards nothing
+            await self._verify_all(self._ledger.open_blockers())
+            await self._ledger.prune(datetime.now(UTC) - RESOLVED_RETENTION)
+
+    async def _verify_all(self, blockers: Iterable[StoredBlocker]) -> None:
+        names = [stored.blocker.name for stored in blockers if _can_be_asked(stored)]
+        await asyncio.gather(*(self.still_stands(name) for name in names))
+
+    def _verify_soon(self, stored: StoredBlocker) -> None:
+        if _can_be_asked(stored):
+            # The task is kept by `_running` until it is done.
+            started = asyncio.get_running_loop().create_task(self.still_stands(stored.blocker.name))
+            started.add_done_callback(_ignore_cancellation)
+
+    async def _verify_one(self, name: str) -> bool:
+        async with self._slots:
+            if (stored := self._ledger.get_open(name)) is None:
+                return False
+            try:
+                blocked = await self._ask(stored)
+            except Problem as problem:
+                # Not being able to ask proves nothing.
+                log.debug("blocker_not_verified", blocker=name, reason=problem.reason_name)
+                return True
+            except Exception:
+                log.exception("blocker_verification_failed", blocker=name)
+                return True
+            if blocked:
+                self._ledger.confirm(name)
+            else:
+                await self._ledger.resolve(name)
+            return blocked
+
+    async def _ask(self, stored: StoredBlocker) -> bool:
+        blocker = stored.blocker
+        if blocker.device:
+            record = self._registry.find(blocker.device)
+        elif blocker.connection:
+            record = next(iter(self._registry.of_connection(blocker.connection)), None)
+        else:
+            # Every connection is affected alike, so that any one can tell.
+            record = next(iter(self._registry.select(Selection(stored.tenant))), None)
+        if record is None:
+            return True
+        account = self._accounts.account(blocker.connection or record.connection)
+        device = record if blocker.device else None
+        return await self._accounts.adapter(record.vendor).still_blocked(account, device, blocker)
+
+
+def _can_be_asked(stored: StoredBlocker) -> bool:
+    return catalogue.entry(stored.blocker.reason).healing is Healing.VERIFIED
+
+
+def _telling_picture(state: DeviceState) -> bytes:
+    """Return bytes that change when a group changes in which causes show.
+
+    Power and charge change all the time and prove nothing; nor does the time of observation.
+    """
+    groups: tuple[Message, ...] = (state.battery.settings, state.battery.overrides, state.vehicle.information)
+    return bytes([state.connectivity.status]) + b"/".join(_without_time(group) for group in groups)
+
+
+def _without_time(group: Message) -> bytes:
+    copy = type(group)()
+    copy.CopyFrom(group)
+    copy.ClearField("observe_time")
+    return copy.SerializeToString(deterministic=True)
+
+
+def _ignore_cancellation(task: "asyncio.Task[bool]") -> None:
+    if not task.cancelled():
+        task.exception()
