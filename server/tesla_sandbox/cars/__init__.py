@@ -1,0 +1,1 @@
+"""Simulated Tesla cars: physics, commands, keys and the signed command protocol."""

@@ -1,0 +1,328 @@
+"""A simulated car: it lives on the virtual clock and is brought up to date when looked at."""
+
+import hashlib
+import math
+from random import Random
+from typing import TYPE_CHECKING, Literal
+from zoneinfo import ZoneInfo
+
+from tesla_sandbox.cars.battery import Battery
+from tesla_sandbox.cars.cabin import Body, SoftwareUpdate
+from tesla_sandbox.cars.charging import Charging, ChargingState
+from tesla_sandbox.cars.climate import Climate
+from tesla_sandbox.cars.connectivity import Connection, Connectivity
+from tesla_sandbox.cars.drive import Drive
+from tesla_sandbox.cars.models import market_of, vehicle_model
+from tesla_sandbox.cars.plan import Agenda, Plan
+from tesla_sandbox.cars.security.keychain import Keychain, encoded_point
+from tesla_sandbox.cars.security.sessions import SecurityComputer
+from tesla_sandbox.cars.spec import CarSpec, Supply
+from tesla_sandbox.cars.telemetry_configs import TelemetryConfigs
+from tesla_sandbox.clock import Clock
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+
+    from tesla_sandbox.world import World
+
+KeyState = Literal["paired", "unpaired", "disabled"]
+"""Whether an application's key is on a car."""
+
+_IDLE_POWER_AWAKE = 0.2
+_IDLE_POWER_ASLEEP = 0.005
+_SENTRY_POWER = 0.2
+_SHORTEST_STEP = 0.001
+_ARRIVED_WITHIN_MILES = 1e-4
+
+
+class Car:
+    """One car of the world. Power in kW, energy in kWh, times in unix seconds.
+
+    Call `advance` before reading or changing it; the handlers of the API and the control
+    interface do so through the methods here and in `commands`.
+
+    Args:
+        spec: The car as the scenario describes it.
+        clock: The clock of the world.
+        seed: The seed of the world; together with the VIN it decides everything random.
+    """
+
+    def __init__(self, spec: CarSpec, clock: Clock, seed: int) -> None:
+        self.spec = spec
+        self.clock = clock
+        self.zone = ZoneInfo(spec.time_zone)
+        self.updated_at = clock.time()
+        self.display_name = spec.display_name
+        self.firmware = spec.firmware
+        self.mobile_access = spec.mobile_access
+        self.in_service = spec.in_service
+        self.protocol_required = spec.protocol_required
+        self.wall_energy_wh = 0.0
+        self._origin = f"{seed}/{spec.vin}"
+        self._wakes = 0
+        self.id = spec.id or self._number("id", 15)
+        self.vehicle_id = spec.vehicle_id or self._number("vehicle_id", 9)
+        self.model = vehicle_model(spec.model, spec.market or market_of(spec.vin))
+        self.connectivity = Connectivity(
+            sleep_after=spec.sleep_after if spec.falls_asleep else math.inf,
+            sleep_shows_as=Connection(spec.sleep_shows_as),
+            active_at=self.updated_at,
+            asleep=spec.state == "asleep",
+            no_network=spec.state == "offline",
+        )
+        capacity = self.model.capacity_kwh
+        self.battery = Battery(capacity, capacity * spec.battery_level / 100, spec.outside_temperature)
+        amps = self.model.max_ac_amps if spec.charging_amps is None else spec.charging_amps
+        self.charging = Charging(self.model, self.battery, spec.charge_limit, amps)
+        inside = spec.inside_temperature
+        self.climate = Climate(
+            inside=spec.outside_temperature if inside is None else inside,
+            outside=spec.outside_temperature,
+            running=spec.climate_on,
+        )
+        self.drive = Drive(spec.location.latitude, spec.location.longitude, spec.odometer_miles)
+        self.body = Body(locked=spec.locked)
+        if spec.available_update is not None:
+            self.body.update = SoftwareUpdate(spec.available_update, "available")
+        self.plan = Plan()
+        self.keychain = Keychain(spec.keys, spec.other_keys)
+        self.security = SecurityComputer(spec.vin, self._origin, self.updated_at)
+        self.telemetry = TelemetryConfigs()
+        if spec.plugged_in:
+            self.charging.plug(spec.supply)
+            if spec.charging:
+                self.charging.start(self.updated_at)
+
+    @classmethod
+    def from_spec(cls, spec: CarSpec, world: "World") -> "Car":
+        """The car of a scenario in its world."""
+        return cls(spec, world.clock, world.seed)
+
+    @property
+    def vin(self) -> str:
+        """The vehicle identification number."""
+        return self.spec.vin
+
+    @property
+    def connection(self) -> Connection:
+        """Whether the car is online, asleep or offline; call `advance` first."""
+        return self.connectivity.state
+
+    @property
+    def place(self) -> tuple[float, float]:
+        """Latitude and longitude in degrees."""
+        return self.drive.latitude, self.drive.longitude
+
+    @property
+    def parked(self) -> bool:
+        """Whether the car stands in park."""
+        return not self.drive.moving
+
+    @property
+    def plugged_in(self) -> bool:
+        """Whether a charging cable is in."""
+        return self.charging.supply is not None
+
+    def reachable(self) -> bool:
+        """Whether the car answers now."""
+        self.advance()
+        return self.connectivity.reachable
+
+    def charging_power_w(self) -> float:
+        """Power that the car draws from the wall now, in W."""
+        self.advance()
+        return 1000 * self.charging.wall_power(self.auxiliary_power())
+
+    @property
+    def encrypts_responses(self) -> bool:
+        """Whether the firmware honours the flag that asks for encrypted answers (2024.38)."""
+        return self.firmware_at_least(2024, 38)
+
+    def firmware_at_least(self, *version: int) -> bool:
+        """Whether the installed firmware is that version or newer."""
+        return tuple(int(part) for part in self.firmware.split(".")) >= version
+
+    def auxiliary_power(self) -> float:
+        """What everything but the drive and the charger uses."""
+        if self.connectivity.asleep:
+            return _IDLE_POWER_ASLEEP
+        sentry = _SENTRY_POWER if self.body.sentry_mode else 0.0
+        return _IDLE_POWER_AWAKE + sentry + self.climate.power()
+
+    def agenda(self) -> Agenda:
+        """What is planned at the present place."""
+        needed = self.charging.seconds_to_limit(_IDLE_POWER_AWAKE)
+        return Agenda.of(self.plan, self.place, needed, self.zone)
+
+    def advance(self) -> None:
+        """Live up to the clock's present time."""
+        now = self.clock.time()
+        while True:
+            earliest = self.updated_at + _SHORTEST_STEP
+            moment = min(max(self._next_change(), earliest), now)
+            if moment <= self.updated_at:
+                return
+            self._live((moment - self.updated_at) / 3600)
+            self.updated_at = moment
+            self._settle(moment)
+
+    def touch(self) -> None:
+        """Note that the car had something to do: it stays awake for a while longer."""
+        self.connectivity.active_at = max(self.connectivity.active_at, self.updated_at)
+
+    def wake(self) -> None:
+        """Begin to wake up, which takes some seconds; keeps an awake car awake."""
+        self.advance()
+        self._wakes += 1
+        delay = self._random(f"wake/{self._wakes}").uniform(*self.spec.wake_range)
+        self.connectivity.request_wake(self.updated_at, delay)
+
+    def fall_asleep(self) -> None:
+        """Sleep at once, whatever the car was doing (a fault of real cars as well)."""
+        self.advance()
+        self.connectivity.fall_asleep()
+
+    def set_network(self, *, available: bool) -> None:
+        """Enter or leave network coverage."""
+        self.advance()
+        self.connectivity.no_network = not available
+        self.touch()
+
+    def pair_key(self, public_key: "EllipticCurvePublicKey") -> None:
+        """Put an application's key on the car.
+
+        Raises:
+            KeychainFullError: If the car holds 20 keys.
+        """
+        self.keychain.pair(encoded_point(public_key))
+
+    def remove_key(self, public_key: "EllipticCurvePublicKey") -> None:
+        """Take an application's key off the car."""
+        self.keychain.remove(encoded_point(public_key))
+        self.security.forget(encoded_point(public_key))
+
+    def disable_key(self, public_key: "EllipticCurvePublicKey") -> None:
+        """Make the car refuse an application's key as inactive."""
+        self.keychain.set_disabled(encoded_point(public_key), disabled=True)
+
+    def key_state(self, public_key: "EllipticCurvePublicKey") -> KeyState:
+        """Whether an application's key is on the car."""
+        key = self.keychain.find(encoded_point(public_key))
+        if key is None:
+            return "unpaired"
+        return "disabled" if key.disabled else "paired"
+
+    def plug(self, supply: Supply) -> None:
+        """Connect a charging cable; charging begins unless a schedule holds it back."""
+        self.advance()
+        self.connectivity.rouse(self.updated_at)
+        self.charging.plug(supply)
+        if not self.agenda().holds_back(self.updated_at):
+            self.charging.start(self.updated_at)
+
+    def unplug(self) -> None:
+        """Pull the charging cable out."""
+        self.advance()
+        self.connectivity.rouse(self.updated_at)
+        self.charging.unplug()
+
+    def power_supply(self, *, powered: bool) -> None:
+        """Switch the wall's power on or off; a plugged-in car resumes when it returns."""
+        self.advance()
+        self.charging.power_supply(powered=powered)
+        if powered and not self.agenda().holds_back(self.updated_at):
+            self.charging.start(self.updated_at)
+
+    def drive_to(self, latitude: float, longitude: float, mph: float, name: str = "") -> None:
+        """Drive to a place at a constant speed; a plugged-in cable is pulled out first."""
+        self.advance()
+        self.connectivity.rouse(self.updated_at)
+        self.charging.unplug()
+        self.drive.start(latitude, longitude, mph, name)
+
+    def reboot(self) -> None:
+        """Restart the computers: both security domains begin a new epoch."""
+        self.advance()
+        self.connectivity.rouse(self.updated_at)
+        self.security.reboot(self.updated_at)
+
+    def _next_change(self) -> float:
+        moments = [
+            self.connectivity.next_change(busy=self._busy()),
+            self.charging.next_change(self.updated_at, self.auxiliary_power()),
+        ]
+        if not self.plan.empty:
+            moments.append(self.agenda().next_event(self.updated_at))
+        if self.drive.moving:
+            moments.append(self.updated_at + 3600 * self.drive.hours_left())
+        update = self.body.update
+        moments += [moment for moment in (update.starts_at, update.ends_at) if moment is not None]
+        return min(moments, default=math.inf)
+
+    def _live(self, hours: float) -> None:
+        auxiliary = self.auxiliary_power()
+        into_battery = self.charging.battery_power(auxiliary)
+        self.wall_energy_wh += 1000 * self.charging.advance(hours, auxiliary)
+        self.battery.follow_temperature(self.climate.outside, into_battery, hours)
+        self.climate.advance(hours)
+        if self.drive.moving:
+            self.battery.draw(self.drive.advance(hours) * self.model.rated_kwh_per_mile)
+
+    def _settle(self, now: float) -> None:
+        was_busy = self._busy()
+        if not self.plan.empty:
+            self._follow_plan(now)
+        self.charging.settle(now)
+        if self.drive.moving and self.drive.miles_left() < _ARRIVED_WITHIN_MILES:
+            self.drive.park()
+        self._settle_update(now)
+        busy = self._busy()
+        if busy or was_busy:
+            self.touch()
+        self.connectivity.settle(now, busy=busy)
+
+    def _follow_plan(self, now: float) -> None:
+        agenda = self.agenda()
+        if agenda.charge_starts(now) and self.charging.state is ChargingState.STOPPED:
+            self.connectivity.rouse(now)
+            self.charging.start(now)
+        if agenda.charge_ends(now) and self.charging.active:
+            self.charging.rest()
+        if agenda.preconditioning_starts(now) and not self.climate.running:
+            self.connectivity.rouse(now)
+            self.climate.start(preconditioning=True)
+        if agenda.preconditioning_ends(now) and self.climate.preconditioning:
+            self.climate.stop()
+        self.plan.retire_one_time(now, self.zone)
+
+    def _settle_update(self, now: float) -> None:
+        update = self.body.update
+        if update.starts_at is not None and now >= update.starts_at:
+            update.status, update.starts_at = "installing", None
+            update.ends_at = now + update.duration
+            self.connectivity.rouse(now)
+        if update.ends_at is not None and now >= update.ends_at:
+            self.firmware = update.version
+            update.status, update.version, update.ends_at = "", "", None
+            self.connectivity.rouse(now)
+            self.security.reboot(now)
+
+    def _busy(self) -> bool:
+        body = self.body
+        return (
+            self.charging.active
+            or self.climate.running
+            or self.drive.moving
+            or body.sentry_mode
+            or body.user_present
+            or body.accessory_power
+            or body.update.ends_at is not None
+        )
+
+    def _random(self, purpose: str) -> Random:
+        return Random(f"{self._origin}/{purpose}")  # noqa: S311 - repeatable on purpose
+
+    def _number(self, purpose: str, digits: int) -> int:
+        digest = hashlib.sha256(f"{self._origin}/{purpose}".encode()).digest()
+        lowest = int("1".ljust(digits, "0"))
+        return lowest + int.from_bytes(digest[:8]) % (9 * lowest)

@@ -1,0 +1,205 @@
+"""What the control interface shows of a car and how it changes one at run time."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from tesla_sandbox.cars.car import Car
+from tesla_sandbox.cars.charging import LIMIT_MAXIMUM, LIMIT_MINIMUM
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+
+
+def summary(car: Car) -> dict[str, object]:
+    """The car at a glance; powers in W, levels in percent."""
+    car.advance()
+    return {
+        "vin": car.vin,
+        "id": car.id,
+        "display_name": car.display_name,
+        "model": car.spec.model,
+        "firmware": car.firmware,
+        "state": car.connection.value,
+        "battery_level": round(car.battery.level, 2),
+        "charge_limit": car.charging.limit,
+        "charging_amps": car.charging.requested_amps,
+        "plugged_in": car.plugged_in,
+        "charging_state": car.charging.state.value,
+        "charging_power_w": round(car.charging_power_w()),
+        "locked": car.body.locked,
+        "climate_on": car.climate.running,
+        "inside_temperature": round(car.climate.inside, 1),
+        "sentry_mode": car.body.sentry_mode,
+        "driving": car.drive.moving,
+        "latitude": round(car.drive.latitude, 6),
+        "longitude": round(car.drive.longitude, 6),
+        "odometer_miles": round(car.drive.odometer, 3),
+        "protocol_required": car.protocol_required,
+        "mobile_access": car.mobile_access,
+        "in_service": car.in_service,
+        "keys": len(car.keychain),
+        "lights_flashed": car.body.lights_flashed,
+        "horn_honked": car.body.horn_honked,
+    }
+
+
+def patch(
+    car: Car,
+    changes: Mapping[str, object],
+    application_key: "EllipticCurvePublicKey | None" = None,
+) -> None:
+    """Apply changes in the order given; nothing is applied if one is unknown or unfit.
+
+    Args:
+        car: The car to change.
+        changes: New values by the names of `CHANGES`, and `key`.
+        application_key: The key that the change `key` is about.
+
+    Raises:
+        ValueError: With a sentence, for an unknown change or an unfit value.
+    """
+    steps: list[Callable[[], None]] = []
+    for name, value in changes.items():
+        if name == "key":
+            steps.append(_key_change(car, value, application_key))
+        elif name in CHANGES:
+            read, apply = CHANGES[name]
+            steps.append(_step(apply, car, read(name, value)))
+        else:
+            raise ValueError(f"{name} is no property of a car that can be changed")
+    car.advance()
+    for step in steps:
+        step()
+
+
+def _step(apply: Callable[[Car, Any], None], car: Car, value: object) -> Callable[[], None]:
+    return lambda: apply(car, value)
+
+
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is true or false")
+    return value
+
+
+def _number(lowest: float, highest: float) -> Callable[[str, object], float]:
+    def read(name: str, value: object) -> float:
+        fits = isinstance(value, int | float) and not isinstance(value, bool)
+        if not fits or not lowest <= float(str(value)) <= highest:
+            raise ValueError(f"{name} is a number from {lowest:g} to {highest:g}")
+        return float(str(value))
+
+    return read
+
+
+def _one_of(*allowed: str) -> Callable[[str, object], str]:
+    def read(name: str, value: object) -> str:
+        if value not in allowed:
+            raise ValueError(f"{name} is one of {', '.join(allowed)}")
+        return str(value)
+
+    return read
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str) or len(value) > 100:
+        raise ValueError(f"{name} is a text of at most 100 characters")
+    return value
+
+
+def _set_state(car: Car, state: str) -> None:
+    car.set_network(available=state != "offline")
+    if state == "asleep":
+        car.fall_asleep()
+    elif state == "online":
+        car.connectivity.rouse(car.updated_at)
+
+
+def _set_plugged(car: Car, plugged: bool) -> None:
+    if plugged and not car.plugged_in:
+        car.plug(car.spec.supply)
+    elif not plugged and car.plugged_in:
+        car.unplug()
+
+
+def _set_charging(car: Car, on: bool) -> None:
+    if on and not car.charging.active:
+        car.connectivity.rouse(car.updated_at)
+        car.charging.start(car.updated_at)
+    elif not on and car.charging.active:
+        car.charging.rest()
+
+
+def _set_level(car: Car, level: float) -> None:
+    car.battery.energy = car.battery.energy_at(level)
+    car.charging.reconsider(car.updated_at)
+
+
+def _set_limit(car: Car, limit: float) -> None:
+    car.charging.limit = round(limit)
+    car.charging.reconsider(car.updated_at)
+
+
+def _set_climate(car: Car, on: bool) -> None:
+    if on:
+        car.connectivity.rouse(car.updated_at)
+        car.climate.start()
+    else:
+        car.climate.stop()
+
+
+def _set(target: Callable[[Car], object], attribute: str) -> Callable[[Car, Any], None]:
+    return lambda car, value: setattr(target(car), attribute, value)
+
+
+def _open_doors(car: Car, opened: bool) -> None:
+    car.body.open_doors = {"df"} if opened else set()
+
+
+def _reboot(car: Car, wanted: bool) -> None:
+    if wanted:
+        car.reboot()
+
+
+def _key_change(car: Car, value: object, public_key: "EllipticCurvePublicKey | None") -> Callable[[], None]:
+    state = _one_of("paired", "unpaired", "disabled")("key", value)
+    if public_key is None:
+        raise ValueError("the application's key is not known yet")
+    known = public_key
+
+    def apply() -> None:
+        if state == "unpaired":
+            car.remove_key(known)
+            return
+        car.pair_key(known)
+        if state == "disabled":
+            car.disable_key(known)
+
+    return apply
+
+
+Change = tuple[Callable[[str, object], Any], Callable[[Car, Any], None]]
+
+CHANGES: Mapping[str, Change] = {
+    "state": (_one_of("online", "asleep", "offline"), _set_state),
+    "plugged_in": (_flag, _set_plugged),
+    "supply_powered": (_flag, lambda car, powered: car.power_supply(powered=powered)),
+    "charging": (_flag, _set_charging),
+    "battery_level": (_number(0, 100), _set_level),
+    "charge_limit": (_number(LIMIT_MINIMUM, LIMIT_MAXIMUM), _set_limit),
+    "locked": (_flag, _set(lambda car: car.body, "locked")),
+    "door_open": (_flag, _open_doors),
+    "user_present": (_flag, _set(lambda car: car.body, "user_present")),
+    "sentry_mode": (_flag, _set(lambda car: car.body, "sentry_mode")),
+    "climate_on": (_flag, _set_climate),
+    "outside_temperature": (_number(-60, 60), _set(lambda car: car.climate, "outside")),
+    "inside_temperature": (_number(-60, 90), _set(lambda car: car.climate, "inside")),
+    "latitude": (_number(-90, 90), _set(lambda car: car.drive, "latitude")),
+    "longitude": (_number(-180, 180), _set(lambda car: car.drive, "longitude")),
+    "display_name": (_text, _set(lambda car: car, "display_name")),
+    "protocol_required": (_flag, _set(lambda car: car, "protocol_required")),
+    "mobile_access": (_flag, _set(lambda car: car, "mobile_access")),
+    "in_service": (_flag, _set(lambda car: car, "in_service")),
+    "reboot": (_flag, _reboot),
+}
+"""What can be changed: how its value is read and how it is applied."""

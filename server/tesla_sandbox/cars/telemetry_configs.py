@@ -1,0 +1,62 @@
+"""Telemetry configurations that applications left for a car."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+MOST_CONFIGURATIONS = 5
+"""Configurations per car. Source: Tesla Fleet API documentation, fleet-telemetry (the page of
+the read endpoint says 3)."""
+
+
+@dataclass(slots=True)
+class TelemetryConfig:
+    """One application's configuration.
+
+    Attributes:
+        settings: The claims of its token, without issuer and audience.
+        adopted: Whether the car has fetched it.
+    """
+
+    settings: Mapping[str, object]
+    adopted: bool = False
+
+
+class TooManyConfigurationsError(Exception):
+    """Raised when a further application wants to configure the car."""
+
+
+class TelemetryConfigs:
+    """The configurations of one car by client id."""
+
+    __slots__ = ("_by_client",)
+
+    def __init__(self) -> None:
+        self._by_client: dict[str, TelemetryConfig] = {}
+
+    def __iter__(self) -> Iterator[tuple[str, TelemetryConfig]]:
+        return iter(self._by_client.items())
+
+    @property
+    def limit_reached(self) -> bool:
+        """Whether no further application can configure the car."""
+        return len(self._by_client) >= MOST_CONFIGURATIONS
+
+    def of(self, client_id: str) -> TelemetryConfig | None:
+        """The configuration of an application."""
+        return self._by_client.get(client_id)
+
+    def put(self, client_id: str, settings: Mapping[str, object]) -> TelemetryConfig:
+        """Leave a configuration, replacing the application's former one.
+
+        Raises:
+            TooManyConfigurationsError: If `MOST_CONFIGURATIONS` others hold one.
+        """
+        if client_id not in self._by_client and self.limit_reached:
+            raise TooManyConfigurationsError
+        config = TelemetryConfig(settings)
+        self._by_client[client_id] = config
+        return config
+
+    def remove(self, client_id: str) -> bool:
+        """Drop an application's configuration; False when there was none."""
+        return self._by_client.pop(client_id, None) is not None
