@@ -8,13 +8,15 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, Router
 
 from tesla_sandbox.auth.authorize import ConsentPages
 from tesla_sandbox.auth.consent_management import ConsentManagement
 from tesla_sandbox.auth.discovery import Discovery
 from tesla_sandbox.auth.pairing import PairingPages
 from tesla_sandbox.auth.token_endpoint import TokenEndpoint
+from tesla_sandbox.control.access import LoopbackOnly
+from tesla_sandbox.control.api import ControlApi
 from tesla_sandbox.fleet_api.answers import refusal
 from tesla_sandbox.fleet_api.endpoints import EndpointTable
 from tesla_sandbox.fleet_api.energy import ENERGY_ENDPOINTS
@@ -23,6 +25,8 @@ from tesla_sandbox.fleet_api.gate import guarded
 from tesla_sandbox.fleet_api.partner import PARTNER_ENDPOINTS
 from tesla_sandbox.fleet_api.products import PRODUCT_ENDPOINTS
 from tesla_sandbox.fleet_api.users import USER_ENDPOINTS
+from tesla_sandbox.fleet_api.vehicle_commands import COMMAND_ENDPOINTS
+from tesla_sandbox.fleet_api.vehicles import VEHICLE_ENDPOINTS
 from tesla_sandbox.request_log import RequestLogMiddleware
 from tesla_sandbox.world import REGIONS, World
 
@@ -30,6 +34,8 @@ LARGEST_BODY_BYTES = 1024 * 1024
 FLEET_API_TABLES: tuple[EndpointTable, ...] = (
     USER_ENDPOINTS,
     PRODUCT_ENDPOINTS,
+    VEHICLE_ENDPOINTS,
+    COMMAND_ENDPOINTS,
     ENERGY_ENDPOINTS,
     HISTORY_ENDPOINTS,
     PARTNER_ENDPOINTS,
@@ -53,6 +59,7 @@ def build_app(world: World, on_startup: Callable[[], None] | None = None) -> Sta
             *Discovery(world).routes(),
             *ConsentManagement(world).routes(),
             *PairingPages(world).routes(),
+            Mount("/sandbox/v1", app=LoopbackOnly(Router(ControlApi(world).routes()))),
             *(Mount(f"/{region}", routes=fleet_routes(world, region, FLEET_API_TABLES)) for region in REGIONS),
         ],
         middleware=[Middleware(RequestLogMiddleware, world=world)],

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tesla_sandbox.control.commands import ctl
 from tesla_sandbox.scenario import (
     DEFAULT_SCENARIO,
     ApplicationSpec,
@@ -16,6 +17,7 @@ from tesla_sandbox.scenario import (
 )
 
 app = typer.Typer(add_completion=False, help="A simulated Tesla cloud.", no_args_is_help=False)
+app.add_typer(ctl, name="ctl")
 
 
 @app.callback(invoke_without_command=True)

@@ -113,8 +113,13 @@ class TokenStore:
         if chain is None:
             return
         self._forget_refresh_tokens(chain)
-        for token in chain.access_tokens:
-            token.revoked = True
+        _revoke_access_tokens(chain)
+
+    def revoke_access_tokens(self, client_id: str, user_id: str) -> None:
+        """Make the access tokens useless before they expire; refresh tokens stay good."""
+        chain = self._chains.get((client_id, user_id))
+        if chain is not None:
+            _revoke_access_tokens(chain)
 
     def chain_of_refresh_token(self, token: str) -> RefreshChain | None:
         """The chain in which this refresh token may be used now: current, or within the grace."""
@@ -136,9 +141,7 @@ class TokenStore:
             region: Region key, which Tesla puts in front of the token.
         """
         now = self._clock.time()
-        for token in chain.access_tokens:
-            token.revoked = True
-        chain.access_tokens.clear()
+        _revoke_access_tokens(chain)
         self._forget_refresh_tokens(chain)
         chain.current = f"{region.upper()}_{self._random.getrandbits(512):0128x}"
         chain.current_issued_at = now
@@ -157,3 +160,9 @@ class TokenStore:
         now = self._clock.time()
         self._access = {text: token for text, token in self._access.items() if token.expires_at > now}
         self._codes = {text: code for text, code in self._codes.items() if code.expires_at > now}
+
+
+def _revoke_access_tokens(chain: RefreshChain) -> None:
+    for token in chain.access_tokens:
+        token.revoked = True
+    chain.access_tokens.clear()

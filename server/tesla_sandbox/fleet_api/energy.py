@@ -125,6 +125,6 @@ def _accepted(call: FleetCall, changes: dict[str, object]) -> Response:
     home, faults = call.home(), call.world.faults
     if not faults.take("ignored_energy_write", home.site_id):
         slow = faults.take("slow_energy_write", home.site_id)
-        delay = slow.number("seconds", SLOW_WRITE_SECONDS) if slow is not None else home.spec.write_delay_s
+        delay = slow.number("seconds", SLOW_WRITE_SECONDS) if slow is not None else home.write_delay_s
         home.write(changes, delay)
     return answer({"code": 201, "message": "Updated"})

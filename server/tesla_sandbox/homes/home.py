@@ -90,7 +90,6 @@ class Home:
         phase = (spec.site_id * 0.6180339887) % 1
         self.house = HouseLoad(spec.load.base_w, spec.load.swing_w, phase)
         self.connectors = [WallConnector(entry.din, entry.vin) for entry in spec.wall_connectors]
-        self.optimizer = self._new_optimizer()
         self.storm: StormWatch | None = None
         self.event: GridServicesEvent | None = None
         self.outages: list[Outage] = []
@@ -99,6 +98,10 @@ class Home:
         self.updated_at = started_at
         self._pending: list[PendingWrite] = []
         self._car_power = 0.0
+        self.write_delay_s = spec.write_delay_s
+        self.optimizer_delay_s = spec.optimizer_delay_s
+        self.stubbornness = spec.stubbornness
+        self.optimizer = self._new_optimizer()
         self.has_past = False
         self.last_live_status: dict[str, object] | None = None
         self.load_override: float | None = None
@@ -144,6 +147,10 @@ class Home:
         """The powers of this moment; call `advance` first."""
         car_power = sum(connector.power(self.world) for connector in self.connectors)
         return self._flow(self.updated_at, FINE_STEP_SECONDS, car_power)
+
+    def plan(self) -> Plan:
+        """What time-based control wants of the battery now; call `advance` first."""
+        return self._plan(self.updated_at)
 
     def storm_active(self, moment: float) -> bool:
         """Whether Storm Watch fills the battery at a moment."""
@@ -235,7 +242,7 @@ class Home:
                 continue
             apply_write(self.settings, self.permissions, changes)
             if "tariff" in changes or "optimization_strategy" in changes:
-                due = self.updated_at + self.spec.optimizer_delay_s
+                due = self.updated_at + self.optimizer_delay_s
                 insort(self._pending, PendingWrite(due, {"plan_again": True}))
 
     def _new_optimizer(self) -> Optimizer:
@@ -244,7 +251,7 @@ class Home:
             self.settings.optimization_strategy,
             self.zone,
             self.site_id,
-            self.spec.stubbornness,
+            self.stubbornness,
         )
 
 

@@ -1,0 +1,276 @@
+"""The control API under `/sandbox/v1`: everything about the world can be seen and changed."""
+
+from dataclasses import asdict
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tesla_sandbox.auth import consent_management
+from tesla_sandbox.cars import control as car_control
+from tesla_sandbox.cars.car import Car
+from tesla_sandbox.control.account_changes import (
+    ApplicationChange,
+    GrantChange,
+    RateLimitChange,
+    TokenChange,
+    application_summary,
+    change_application,
+    change_grant,
+    change_rate_limits,
+    end_tokens,
+    grant_summary,
+    user_summary,
+)
+from tesla_sandbox.control.answers import Change, ControlError, Handler, read_change, reporting_errors
+from tesla_sandbox.control.home_changes import HomeChange, apply_home_change, home_summary
+from tesla_sandbox.faults import FAULTS, Fault, FaultParameters, UnknownFaultError
+from tesla_sandbox.fleet_api.answers import json_answer
+from tesla_sandbox.homes.home import Home
+from tesla_sandbox.world import Application, User, World
+
+MOST_LISTED = 1_000
+
+
+class ClockChange(Change):
+    """Changes of the clock; `step_seconds` jumps forward."""
+
+    paused: bool | None = None
+    speed: float | None = None
+    step_seconds: float | None = None
+
+
+class FaultChange(Change):
+    """A fault to arm; `count` null keeps it until it is cleared."""
+
+    name: str
+    target: str | None = None
+    count: int | None = Field(default=1, ge=1)
+    parameters: FaultParameters = Field(default_factory=dict)
+
+
+class ControlApi:
+    """Handlers of the control API."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def routes(self) -> list[Route]:
+        """All routes, relative to `/sandbox/v1`."""
+        table: list[tuple[str, str, Handler]] = [
+            ("GET", "/clock", self.clock),
+            ("PATCH", "/clock", self.change_clock),
+            ("GET", "/cars", self.cars),
+            ("GET", "/cars/{vin}", self.car),
+            ("PATCH", "/cars/{vin}", self.change_car),
+            ("GET", "/homes", self.homes),
+            ("GET", "/homes/{site_id:int}", self.home),
+            ("PATCH", "/homes/{site_id:int}", self.change_home),
+            ("GET", "/users", self.users),
+            ("GET", "/grants", self.grants),
+            ("PUT", "/grants/{email}/{client_id}", self.put_grant),
+            ("DELETE", "/grants/{email}/{client_id}", self.revoke_grant),
+            ("POST", "/grants/{email}/{client_id}/tokens", self.end_tokens),
+            ("GET", "/applications", self.applications),
+            ("PATCH", "/applications/{client_id}", self.change_application),
+            ("GET", "/rate_limits", self.rate_limits),
+            ("PATCH", "/rate_limits", self.change_rate_limits),
+            ("GET", "/faults", self.faults),
+            ("POST", "/faults", self.inject_fault),
+            ("DELETE", "/faults", self.clear_faults),
+            ("GET", "/requests", self.requests),
+            ("DELETE", "/requests", self.forget_requests),
+        ]
+        return [Route(path, reporting_errors(handler), methods=[method]) for method, path, handler in table]
+
+    async def clock(self, _: Request) -> Response:
+        """The virtual time and how it flows."""
+        clock = self._world.clock
+        return json_answer(
+            {"time": clock.time(), "now": clock.now().isoformat(), "speed": clock.speed, "paused": clock.paused}
+        )
+
+    async def change_clock(self, request: Request) -> Response:
+        """Pause, resume, speed up or step the clock."""
+        change, clock = await read_change(request, ClockChange), self._world.clock
+        try:
+            if change.speed is not None:
+                clock.set_speed(change.speed)
+            if change.paused is not None:
+                (clock.pause if change.paused else clock.resume)()
+            if change.step_seconds is not None:
+                clock.step(change.step_seconds)
+        except ValueError as unfit:
+            raise ControlError(400, str(unfit)) from unfit
+        return await self.clock(request)
+
+    async def cars(self, request: Request) -> Response:
+        """Every car, in pages of at most 1000."""
+        start = _offset(request)
+        cars = list(self._world.cars.values())[start : start + MOST_LISTED]
+        return json_answer({"cars": [self._car_summary(car) for car in cars]})
+
+    async def car(self, request: Request) -> Response:
+        """One car."""
+        return json_answer(self._car_summary(self._car(request)))
+
+    async def change_car(self, request: Request) -> Response:
+        """Change one car; see `cars.control` for the fields."""
+        car = self._car(request)
+        try:
+            car_control.patch(car, await _json_object(request), self._application_key())
+        except ValueError as unfit:
+            raise ControlError(400, str(unfit)) from unfit
+        return json_answer(self._car_summary(car))
+
+    async def homes(self, request: Request) -> Response:
+        """Every home, in pages of at most 1000."""
+        start = _offset(request)
+        homes = list(self._world.homes.values())[start : start + MOST_LISTED]
+        return json_answer({"homes": [home_summary(home) for home in homes]})
+
+    async def home(self, request: Request) -> Response:
+        """One home."""
+        return json_answer(home_summary(self._home(request)))
+
+    async def change_home(self, request: Request) -> Response:
+        """Change one home."""
+        home = self._home(request)
+        apply_home_change(home, await read_change(request, HomeChange))
+        return json_answer(home_summary(home))
+
+    async def users(self, _: Request) -> Response:
+        """The people."""
+        return json_answer({"users": [user_summary(user) for user in self._world.users.values()]})
+
+    async def grants(self, _: Request) -> Response:
+        """The consents."""
+        grants = self._world.grants.values()
+        return json_answer({"grants": [grant_summary(self._world, grant) for grant in grants]})
+
+    async def put_grant(self, request: Request) -> Response:
+        """Set the scopes of a consent."""
+        user, application = self._parties(request)
+        change_grant(self._world, user, application, await read_change(request, GrantChange))
+        return await self.grants(request)
+
+    async def revoke_grant(self, request: Request) -> Response:
+        """Withdraw a consent."""
+        user, application = self._parties(request)
+        consent_management.revoke(self._world, user, application)
+        return await self.grants(request)
+
+    async def end_tokens(self, request: Request) -> Response:
+        """End tokens of a consent that stays."""
+        user, application = self._parties(request)
+        end_tokens(self._world, user, application, await read_change(request, TokenChange))
+        return await self.grants(request)
+
+    async def applications(self, _: Request) -> Response:
+        """The applications and their bills."""
+        world = self._world
+        summaries = [application_summary(world, entry) for entry in world.applications.values()]
+        return json_answer({"applications": summaries})
+
+    async def change_application(self, request: Request) -> Response:
+        """Change an application: billing, registration, key."""
+        application = self._application(request)
+        change_application(self._world, application, await read_change(request, ApplicationChange))
+        return json_answer(application_summary(self._world, application))
+
+    async def rate_limits(self, _: Request) -> Response:
+        """Requests per window by class."""
+        return json_answer({rate.value: limit for rate, limit in self._world.rate_limits.limits.items()})
+
+    async def change_rate_limits(self, request: Request) -> Response:
+        """Change limits, and forget what was counted."""
+        change_rate_limits(self._world, await read_change(request, RateLimitChange))
+        return await self.rate_limits(request)
+
+    async def faults(self, _: Request) -> Response:
+        """The armed faults, and every fault there is."""
+        armed = [asdict(fault) for fault in self._world.faults.armed()]
+        return json_answer({"armed": armed, "known": FAULTS})
+
+    async def inject_fault(self, request: Request) -> Response:
+        """Arm a fault."""
+        change = await read_change(request, FaultChange)
+        try:
+            fault: Fault = self._world.faults.inject(
+                change.name, target=change.target, count=change.count, parameters=change.parameters
+            )
+        except UnknownFaultError as unknown:
+            raise ControlError(400, str(unknown)) from unknown
+        return json_answer(asdict(fault), 201)
+
+    async def clear_faults(self, request: Request) -> Response:
+        """Disarm faults, all or by `name` and `target`."""
+        query = request.query_params
+        return json_answer({"cleared": self._world.faults.clear(query.get("name"), query.get("target"))})
+
+    async def requests(self, request: Request) -> Response:
+        """The logged requests, oldest first; filters: `method`, `path` (a part of it), `device`, `price`."""
+        query = request.query_params
+        found = [
+            asdict(entry)
+            for entry in self._world.requests
+            if query.get("path", "") in entry.path
+            and query.get("method", entry.method) == entry.method
+            and query.get("device", entry.device) == entry.device
+            and query.get("price", entry.price) == entry.price
+        ]
+        return json_answer({"requests": found})
+
+    async def forget_requests(self, _: Request) -> Response:
+        """Empty the request log."""
+        self._world.requests.clear()
+        return json_answer({"requests": []})
+
+    def _car(self, request: Request) -> Car:
+        vin = str(request.path_params["vin"])
+        if vin not in self._world.cars:
+            raise ControlError(404, f"there is no car {vin}")
+        return self._world.cars[vin]
+
+    def _car_summary(self, car: Car) -> dict[str, object]:
+        key = self._application_key()
+        return {**car_control.summary(car), "key": car.key_state(key) if key is not None else "unpaired"}
+
+    def _application_key(self) -> EllipticCurvePublicKey | None:
+        return next((entry.public_key for entry in self._world.applications.values()), None)
+
+    def _home(self, request: Request) -> Home:
+        site_id = int(request.path_params["site_id"])
+        if site_id not in self._world.homes:
+            raise ControlError(404, f"there is no home {site_id}")
+        return self._world.homes[site_id]
+
+    def _application(self, request: Request) -> Application:
+        application = self._world.applications.get(str(request.path_params["client_id"]))
+        if application is None:
+            raise ControlError(404, "there is no such application")
+        return application
+
+    def _parties(self, request: Request) -> tuple[User, Application]:
+        user = self._world.user_by_email(str(request.path_params["email"]))
+        if user is None:
+            raise ControlError(404, "there is no such user")
+        return user, self._application(request)
+
+
+def _offset(request: Request) -> int:
+    text = request.query_params.get("offset", "0")
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise ControlError(400, "offset must be a number")
+    return int(text)
+
+
+async def _json_object(request: Request) -> dict[str, object]:
+    change = await read_change(request, _AnyObject)
+    return dict(change.model_extra or {})
+
+
+class _AnyObject(Change, extra="allow"):
+    """Any JSON object; the car itself checks the fields."""
