@@ -1,14 +1,13 @@
 """Durable sessions and counters of signed vehicle commands, shared by all replicas."""
 
 from sqlalchemy import case, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from wattbus_server.storage.tables import signing_counters, signing_sessions
+from wattbus_server.storage.upsert import insert_for, upsert
 from wattbus_server.vendors.tesla.signing import Domain, StoredSession
 
-_SESSION_KEY = ("vin", "domain", "key_fingerprint")
-_COUNTER_KEY = (*_SESSION_KEY, "epoch")
+_COUNTER_KEY = [column.name for column in signing_counters.primary_key]
 
 
 class SqlSessionStore:
@@ -16,7 +15,6 @@ class SqlSessionStore:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
 
     async def load(self, vin: str, domain: Domain, key_fingerprint: str) -> StoredSession | None:
         """Return the session saved last, or None."""
@@ -34,10 +32,8 @@ class SqlSessionStore:
         """Store a session in place of the one before; reserved counters stay untouched."""
         values = {field: getattr(session, field) for field in StoredSession.__dataclass_fields__}
         values["domain"] = int(session.domain)
-        statement = self._insert(signing_sessions).values(values)
-        renewed = {field: statement.excluded[field] for field in values if field not in _SESSION_KEY}
         async with self._engine.begin() as database:
-            await database.execute(statement.on_conflict_do_update(index_elements=_SESSION_KEY, set_=renewed))
+            await database.execute(upsert(self._engine.dialect, signing_sessions, values))
 
     async def reserve_counter(self, vin: str, domain: Domain, key_fingerprint: str, epoch: bytes, floor: int) -> int:
         """Reserve a counter, durably.
@@ -48,7 +44,7 @@ class SqlSessionStore:
             A number greater than `floor` and greater than every number returned before for the same epoch.
         """
         counter = signing_counters.c.counter
-        statement = self._insert(signing_counters).values(
+        statement = insert_for(self._engine.dialect, signing_counters).values(
             vin=vin, domain=int(domain), key_fingerprint=key_fingerprint, epoch=epoch, counter=floor + 1
         )
         raised = case((counter > floor, counter), else_=floor) + 1

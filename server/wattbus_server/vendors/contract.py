@@ -225,8 +225,8 @@ class VendorAdapter(Protocol):
     async def next_steps(self, account: VendorAccount, devices: Sequence[DeviceRecord]) -> Sequence[Remedy]:
         """Say what the end user should do right after linking so that what was granted works, for example pair a key.
 
-        Only what is known not to be done yet, each with a link; without cost and without waking anything. Empty if nothing
-        is left to do, or if the granted access does not need it. The closing page of the link flow shows it.
+        Only what is known not to be done yet, each with a link; without cost and without waking anything. Empty if
+        nothing is left to do, or if the granted access does not need it. The closing page of the link flow shows it.
         """
 
     # Devices and state
