@@ -55,6 +55,7 @@ class Subsystem:
         self.handshake_faults: deque[int] = deque()
         self.session_info_with_faults = True
         self.max_lifetime = 1_000_000
+        self.status = signatures_pb2.SESSION_INFO_STATUS_OK
         self.tamper: Callable[[universal_message_pb2.RoutableMessage], None] = lambda answer: None
         self.change_key()
         self.reboot()
@@ -92,6 +93,7 @@ class Subsystem:
             publicKey=self.private_key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint),
             epoch=self.epoch,
             clock_time=self.clock_time,
+            status=self.status,
         ).SerializeToString()
         key = hmac.digest(self.shared_key(client_point), b"session info", "sha256")
         metadata = tlv((0, b"\x06"), (2, VIN.encode()), (6, challenge))

@@ -1,15 +1,18 @@
 """Answers that are lost, forged, foreign, replayed or malformed, and what is said of the command."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tesla_protocol.command import universal_message_pb2
+from tesla_protocol.command import signatures_pb2, universal_message_pb2
 from wattbus_server.vendors.tesla.signing import (
     ClientKey,
+    CommandExpired,
     Domain,
     InvalidAnswer,
+    StoredSession,
     VehicleCommandClient,
     VehicleFault,
     carries_command,
@@ -242,6 +245,55 @@ async def test_old_session_info_replayed_into_a_fault_cannot_turn_the_clock_back
     with pytest.raises(InvalidAnswer, match="clock went back"):
         await client.execute(VIN, LIMIT.domain, LIMIT.data, vehicle.send, expires_in=10)
     assert store.saved[-1].clock_time == newest
+
+
+async def test_late_session_info_does_not_replace_what_another_replica_learnt_meanwhile(
+    client: VehicleCommandClient, vehicle: Vehicle, store: MemorySessionStore
+) -> None:
+    await client.execute(VIN, LIMIT.domain, LIMIT.data, vehicle.send, expires_in=10)
+    vehicle.infotainment.reboot(uptime=3)
+    newer: list[StoredSession] = []
+
+    async def overtaken(is_command: bool) -> None:
+        if not newer:
+            epoch, clock_time = vehicle.infotainment.epoch, vehicle.infotainment.clock_time + 1
+            newer.append(replace(store.saved[-1], epoch=epoch, clock_time=clock_time))
+            await store.save(newer[0])
+
+    vehicle.before_answering = overtaken
+    await client.execute(VIN, LIMIT.domain, LIMIT.data, vehicle.send, expires_in=10)
+    assert store.saved[-1] == newer[0]
+    assert vehicle.infotainment.handshakes == 1
+
+
+async def test_a_handshake_that_refuses_the_key_handle_is_a_fault(
+    client: VehicleCommandClient, vehicle: Vehicle
+) -> None:
+    vehicle.infotainment.status = signatures_pb2.SESSION_INFO_STATUS_INVALID_HANDLE
+    with pytest.raises(VehicleFault) as caught:
+        await client.execute(VIN, LIMIT.domain, LIMIT.data, vehicle.send, expires_in=10)
+    assert caught.value.name == "INVALID_KEY_HANDLE"
+    assert not caught.value.may_have_executed
+
+
+async def test_an_exhausted_counter_sends_no_command(client: VehicleCommandClient, vehicle: Vehicle) -> None:
+    vehicle.infotainment.counter = 2**32 - 1
+    with pytest.raises(CommandExpired, match="counter") as caught:
+        await client.execute(VIN, LIMIT.domain, LIMIT.data, vehicle.send, expires_in=10)
+    assert not caught.value.may_have_executed
+    assert list(map(carries_command, vehicle.messages)) == [False]
+
+
+async def test_a_handshake_answer_that_claims_to_be_encrypted_is_invalid(
+    client: VehicleCommandClient, vehicle: Vehicle
+) -> None:
+    def claim(answer: Message) -> None:
+        answer.signature_data.AES_GCM_Response_data.counter = 1
+
+    vehicle.infotainment.tamper = claim
+    with pytest.raises(InvalidAnswer, match="cannot be encrypted") as caught:
+        await client.execute(VIN, LIMIT.domain, LIMIT.data, vehicle.send, expires_in=10)
+    assert not caught.value.may_have_executed
 
 
 async def test_a_handshake_without_session_info_is_invalid(client: VehicleCommandClient, vehicle: Vehicle) -> None:

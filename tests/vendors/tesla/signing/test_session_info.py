@@ -129,6 +129,12 @@ def test_another_vehicle_key_is_believed_in_a_handshake_only(offer: Offer, key: 
     assert offer.adopt(known).vehicle_public_key != key.public_point
 
 
+def test_a_new_vehicle_key_starts_from_nothing(offer: Offer, key: ClientKey) -> None:
+    first = offer.adopt()
+    known = replace(first, vehicle_public_key=key.public_point, counter=900, clock_time=99_999)
+    assert offer.adopt(known) == first
+
+
 def test_an_unpaired_key_is_told_apart_from_a_forgery(offer: Offer) -> None:
     offer.tag = b""
     offer.info = signatures_pb2.SessionInfo(

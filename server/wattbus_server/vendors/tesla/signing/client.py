@@ -219,7 +219,6 @@ class VehicleCommandClient:
 
     async def _command(self, call: _Call, session: StoredSession) -> bytes:
         """Sign and send the payload once. From here on the vehicle may act."""
-        self._check_time(call)
         claims = await self._claims(call, session)
         self._check_time(call)
         request = command_request(

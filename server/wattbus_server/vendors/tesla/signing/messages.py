@@ -103,7 +103,7 @@ class Answer:
 
 
 def _address(domain: Domain) -> universal.RoutableMessage:
-    message = universal.RoutableMessage(uuid=secrets.token_bytes(_IDENTIFIER_LENGTH), flags=FLAG_ENCRYPT_RESPONSE)
+    message = universal.RoutableMessage(uuid=secrets.token_bytes(_IDENTIFIER_LENGTH))
     message.to_destination.domain = _WIRE_DOMAINS[domain]
     message.from_destination.routing_address = secrets.token_bytes(_IDENTIFIER_LENGTH)
     return message
@@ -112,7 +112,6 @@ def _address(domain: Domain) -> universal.RoutableMessage:
 def handshake_request(vin: str, domain: Domain, public_point: bytes) -> Request:
     """Ask a subsystem for its session info; it executes nothing."""
     message = _address(domain)
-    message.flags = 0
     message.session_info_request.public_key = public_point
     return Request(
         vin=vin,
@@ -177,8 +176,6 @@ def read_answer(request: Request, encoded: bytes) -> Answer:
 
 def _check_correlation(request: Request, message: universal.RoutableMessage) -> None:
     """Tie an answer to its request as Tesla's dispatcher does; VCSEC may leave the uuid out."""
-    if message.from_destination.WhichOneof("sub_destination") != "domain":
-        raise AuthenticationError("it does not say which subsystem it comes from")
     if int(message.from_destination.domain) != request.domain:
         raise AuthenticationError("it comes from another subsystem")
     if message.to_destination.routing_address != request.routing_address:
