@@ -10,6 +10,7 @@ from enum import Enum
 
 from wattbus.v1.blocker_pb2 import Blocker
 from wattbus.v1.reason_pb2 import Reason
+from wattbus.v1.state_pb2 import DeviceState
 
 
 class Execution(Enum):
@@ -54,6 +55,8 @@ class Problem(Exception):
     execution: Execution = Execution.NOT_SENT
     vendor_reason: str = ""
     """The vendor's own words, unchanged, at most 500 characters."""
+    observed: Sequence[DeviceState] = ()
+    """What the failure itself tells about devices, for example that a vehicle sleeps; as good as any observation."""
 
     def __post_init__(self) -> None:
         """Hand the message to Exception so that logs show it."""

@@ -42,6 +42,7 @@ class FleetApi:
         params: Mapping[str, str] | None = None,
         *,
         device: DeviceRecord | None = None,
+        region: str = "",
     ) -> object:
         """Read, and return the `response` member.
 
@@ -50,8 +51,9 @@ class FleetApi:
             path: From `/api/1/…`; callers quote identifiers in it.
             params: Query parameters.
             device: What it is about, for the explanation of a refusal.
+            region: The region to ask instead of the account's.
         """
-        call = Call("GET", path, params or {}, device=device)
+        call = Call("GET", path, params or {}, device=device, region=region)
         return _response_member(call, await self.exchange(account, call))
 
     async def post(
@@ -85,7 +87,7 @@ class FleetApi:
         A rejected token is replaced once, a misdirected call follows to another configured region once; neither was
         carried out, so repeating them is safe also for writes. Nothing else is repeated.
         """
-        region = self.regions.known(account.region)
+        region = self.regions.known(call.region or account.region)
         token = await account.access_token()
         answer = await self._send(region, token, call)
         if answer.status == _REJECTED_TOKEN and "mobile_access_disabled" not in answer.text:

@@ -34,6 +34,8 @@ class Call:
     """The scopes that this call needs, if the path alone does not tell (`signed_command`)."""
     blocked_actions: tuple[ActionKind.ValueType, ...] = ()
     """The actions that a refusal blocks. Empty: reading too."""
+    region: str = ""
+    """The region to ask instead of the account's. Empty: the account's."""
 
     @property
     def scope_rule(self) -> ScopeRule:

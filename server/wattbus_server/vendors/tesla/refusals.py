@@ -13,10 +13,12 @@ from enum import Flag, auto
 from wattbus.v1.blocker_pb2 import Blocker
 from wattbus.v1.device_pb2 import DeviceKind
 from wattbus.v1.reason_pb2 import Reason
+from wattbus.v1.state_pb2 import Connectivity, ConnectivityStatus, DeviceState
 
 from wattbus_server.problem import Execution, Problem
 from wattbus_server.vendors.contract import VendorAccount
 from wattbus_server.vendors.tesla.exchange import Answer, Call, plain_text
+from wattbus_server.vendors.tesla.normalize.fields import timestamp
 from wattbus_server.vendors.tesla.remedies import TeslaRemedies
 from wattbus_server.vendors.tesla.scopes import to_grant
 
@@ -261,6 +263,11 @@ RULES: tuple[Rule, ...] = (
     Rule(range(300, 400), _R.REASON_VENDOR_UNAVAILABLE, "Tesla's host sent the call elsewhere.", retry=_SOON),
 )
 
+_AWAY = {
+    Reason.REASON_VEHICLE_ASLEEP: ConnectivityStatus.CONNECTIVITY_STATUS_ASLEEP,
+    Reason.REASON_DEVICE_OFFLINE: ConnectivityStatus.CONNECTIVITY_STATUS_OFFLINE,
+}
+
 UNCLASSIFIED = Rule(
     range(100, 1000), _R.REASON_VENDOR_ERROR_UNCLASSIFIED, "Tesla refused with words that this server does not know."
 )
@@ -285,6 +292,7 @@ class Refusals:
             retry_delay=retry_delay(answer) or rule.retry if rule.retry else None,
             execution=rule.execution if call.changes_something else Execution.NOT_SENT,
             vendor_reason=answer.words,
+            observed=_observed(rule, call),
         )
 
     def _blockers(
@@ -304,6 +312,15 @@ class Refusals:
             setting=rule.setting,
         )
         return (blocker,)
+
+
+def _observed(rule: Rule, call: Call) -> tuple[DeviceState, ...]:
+    """A refusal because a device is away is news of its connectivity, newer than any list that says `online`."""
+    status = _AWAY.get(rule.reason)
+    if call.device is None or status is None:
+        return ()
+    connectivity = Connectivity(observe_time=timestamp(datetime.now(UTC)), status=status)
+    return (DeviceState(device=call.device.name, connectivity=connectivity),)
 
 
 def unreadable(call: Call, answer: Answer, why: str) -> Problem:

@@ -26,6 +26,10 @@ class Regions:
         self._urls = {name: url.rstrip("/") for name, url in settings.api_urls.items()}
         self._home = settings.home_region
 
+    def in_order(self) -> list[str]:
+        """Return all configured regions, the one that is asked first at the front."""
+        return sorted(self._urls, key=lambda region: region != self._home)
+
     def base_url(self, region: str) -> str:
         """Return the base URL of a region.
 

@@ -138,6 +138,11 @@ class SiteFlows:
     sessions: Mapping[str, ChargerSession] | None = None
     """By the wall connector's `din`. None if the body has no list of wall connectors."""
 
+    @property
+    def tell_something(self) -> bool:
+        """False for the empty answer of a site without data."""
+        return any(part is not None for part in (self.energy, self.production, self.flows, self.sessions))
+
 
 def from_live_status(body: object, received: datetime) -> SiteFlows:
     """Normalise a `live_status` answer."""
