@@ -84,6 +84,10 @@ class DeviceRegistry:
         """Return a device of any tenant, for the server's own use."""
         return self._records.get(name)
 
+    def every(self) -> list[DeviceRecord]:
+        """Return the devices of all tenants, ordered by name, for the server's own use."""
+        return [self._records[name] for name in sorted(self._records)]
+
     def select(self, selection: Selection) -> list[DeviceRecord]:
         """Return the selected devices, ordered by name."""
         return sorted(filter(selection.matches, self._candidates(selection)), key=lambda record: record.name)

@@ -1,0 +1,58 @@
+"""Audiences: all watchers with one selection and one mask; membership and events are kept once for all of them."""
+
+from collections.abc import Iterable, Sequence
+
+from wattbus_server.devices.selection import Selection
+from wattbus_server.state.dirty import DirtyMap
+from wattbus_server.state.entry import DeviceEntry
+from wattbus_server.state.events import EventView
+from wattbus_server.state.mask import StateMask
+from wattbus_server.state.tokens import watch_digest
+
+
+class Audience:
+    """Watchers of the same thing."""
+
+    def __init__(self, selection: Selection, mask: StateMask, view: EventView, members: Iterable[DeviceEntry]) -> None:
+        self.selection = selection
+        self.mask = mask
+        self.view = view
+        self.digest = watch_digest(selection.digest(), mask.digest(), selection.tenant.encode())
+        """What resume tokens are bound to."""
+        self.members: set[str] = set()
+        """Names of the selected devices that exist."""
+        self.watchers: set[DirtyMap] = set()
+        for entry in members:
+            self._admit(entry)
+
+    def missing(self) -> Sequence[str]:
+        """Return the names that the selection asks for and that do not exist, or not for this selection."""
+        return sorted(self.selection.devices - self.members)
+
+    def changed(self, entry: DeviceEntry) -> None:
+        """Tell the watchers that a member has a new revision."""
+        name, sequence = entry.name, entry.state.revision
+        for dirty in self.watchers:
+            dirty.changed(name, sequence)
+
+    def welcome(self, entry: DeviceEntry) -> None:
+        """Take in a device that matches now and did not before."""
+        self._admit(entry)
+        self.changed(entry)
+
+    def dismiss(self, entry: DeviceEntry, sequence: int) -> None:
+        """Let a member go that is removed or does not match any more."""
+        self.members.discard(entry.name)
+        entry.audiences.pop(self, None)
+        for dirty in self.watchers:
+            dirty.removed(entry.name, sequence)
+
+    def dissolve(self, entries: Iterable[DeviceEntry]) -> None:
+        """Leave all members, when nobody watches any more."""
+        for entry in entries:
+            entry.audiences.pop(self, None)
+        self.members.clear()
+
+    def _admit(self, entry: DeviceEntry) -> None:
+        self.members.add(entry.name)
+        entry.audiences[self] = None

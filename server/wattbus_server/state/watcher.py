@@ -1,0 +1,129 @@
+"""One stream: turns what is dirty into responses, each with the token from which the next stream can go on."""
+
+import asyncio
+
+from wattbus_server.devices.selection import Selection
+from wattbus_server.state.dirty import MARKER, DirtyMap
+from wattbus_server.state.events import CHANGE, SNAPSHOT, closing, removal
+from wattbus_server.state.hub import StateHub
+from wattbus_server.state.mask import StateMask
+from wattbus_server.state.tokens import OTHER_EPOCH
+
+MAXIMUM_EVENTS = 256
+MAXIMUM_BYTES = 256 * 1024
+"""A response ends with the event that reaches one of these."""
+
+
+class Watcher:
+    """A watcher of a selection. Not a coroutine: it never waits, except in `sleep`."""
+
+    def __init__(
+        self, hub: StateHub, selection: Selection, mask: StateMask, resume_token: str, minimum_interval: float
+    ) -> None:
+        """Join the hub; `close` must follow.
+
+        Args:
+            hub: where the states are.
+            selection: which devices.
+            mask: which parts.
+            resume_token: token of an earlier stream, or empty.
+            minimum_interval: shortest time between two changes of one device, in seconds.
+
+        Raises:
+            Problem: RESUME_TOKEN_INVALID.
+        """
+        self._hub = hub
+        self._clock = asyncio.get_running_loop().time
+        self._alarm: asyncio.Future[None] | None = None
+        self._dirty = DirtyMap(self.ring, self._clock, minimum_interval)
+        self._audience = hub.join(selection, mask, self._dirty)
+        self._sealed_at: int | None = None
+        self._reset = False
+        self._first_token = ""
+        try:
+            self._begin(resume_token)
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self, resume_token: str) -> None:
+        """Make the whole selection dirty, or what changed since the token. There is no other snapshot."""
+        changed: list[str] | None = None
+        if resume_token:
+            position = self._hub.tokens.read(resume_token, self._audience.digest)
+            if position is not OTHER_EPOCH:
+                changed = self._hub.changed_since(self._audience, position)
+            self._reset = changed is None
+            self._first_token = "" if changed is None else resume_token
+        if changed is None:
+            changed = [*sorted(self._audience.members), *self._audience.missing()]
+        self._dirty.begin(changed, self._hub.sequence)
+
+    def close(self) -> None:
+        """Leave the hub at once."""
+        self._hub.leave(self._audience, self._dirty)
+
+    def seal(self) -> None:
+        """Take nothing new from now on, so that what is dirty has an end; tokens do not go beyond this point."""
+        self._dirty.seal()
+        self._sealed_at = self._hub.sequence
+
+    def response(self) -> bytes | None:
+        """Return a response with what is dirty, newest states first read now; None if there is nothing to send."""
+        events: list[bytes] = []
+        taken: list[str] = []
+        size = 0
+        cause = SNAPSHOT if self._dirty.beginning else CHANGE
+        removed: list[str] = []
+        in_sync = False
+        for device in self._dirty.ready():
+            taken.append(device)
+            if device == MARKER:
+                in_sync, cause = True, CHANGE
+                continue
+            merged = self._dirty.merged(device)
+            entry = self._hub.member(self._audience, device)
+            if entry is None:
+                removed.append(device)
+                events.append(removal(device, self._hub.departure_revision(device), merged))
+            else:
+                events.append(self._audience.view.event(entry, cause, merged))
+            size += len(events[-1])
+            if size >= MAXIMUM_BYTES or len(events) >= MAXIMUM_EVENTS:
+                break
+        if not taken:
+            return None
+        self._dirty.take(taken)
+        for device in removed:
+            self._dirty.forget(device)
+        reset, self._reset = self._reset, False
+        return b"".join((*events, closing(self._token(), in_sync=in_sync, reset=reset)))
+
+    def heartbeat(self) -> bytes:
+        """Return a response without events."""
+        return closing(self._token())
+
+    def _token(self) -> str:
+        """Return the token after which everything that is not sent yet is sent again."""
+        if self._dirty.beginning:
+            return self._first_token
+        latest = self._hub.sequence if self._sealed_at is None else self._sealed_at
+        oldest = self._dirty.oldest()
+        return self._hub.tokens.issue(latest if oldest is None else oldest - 1, self._audience.digest)
+
+    async def sleep(self, until: float) -> None:
+        """Wait until there may be something to send, `ring` is called, or the event loop's clock says `until`."""
+        due = self._dirty.next_due()
+        loop = asyncio.get_running_loop()
+        self._alarm = loop.create_future()
+        timer = loop.call_at(until if due is None else min(until, due), self.ring)
+        try:
+            await self._alarm
+        finally:
+            timer.cancel()
+            self._alarm = None
+
+    def ring(self) -> None:
+        """End the sleep."""
+        if self._alarm is not None and not self._alarm.done():
+            self._alarm.set_result(None)
