@@ -6,12 +6,14 @@ underscores, for example `WATTBUS_TESLA__CLIENT_ID`.
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Positive = Annotated[timedelta, Field(gt=timedelta(0))]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Count = Annotated[int, Field(ge=1)]
 
 TESLA_REGIONS = {
     "na": "https://fleet-api.prd.na.vn.cloud.tesla.com",
@@ -78,36 +80,35 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="WATTBUS_", env_nested_delimiter="__", env_file=".env", extra="ignore")
 
     grpc_host: str = "127.0.0.1"
-    grpc_port: int = Field(50051, ge=0, le=65535)
+    grpc_port: Port = 50051
     """0 picks a free port, which the start-up line tells."""
     http_host: str = "127.0.0.1"
-    http_port: int = Field(8080, ge=0, le=65535)
+    http_port: Port = 8080
     public_url: str = ""
     """How browsers reach the HTTP side, for example `https://link.example.com`. Empty: the listening address."""
     allow_plaintext: bool = False
     """True to serve gRPC without TLS on an address other than loopback, for example behind a mesh."""
     database_url: str = "sqlite+aiosqlite:///wattbus.db"
     encryption_key: SecretStr = SecretStr("")
-    """32 random bytes in base64 that encrypt grants at rest; `wattbus keygen` makes one. Several, separated by commas, to
-    rotate: the first encrypts."""
+    """32 random bytes in base64 that encrypt grants at rest; `wattbus keygen` makes one. Several, separated by commas,
+    to rotate: the first encrypts."""
     admin_key: SecretStr = SecretStr("")
     """The operator's key for AdminService, at least 32 characters. Empty: AdminService refuses everybody."""
     reflection: bool = True
-    channelz_port: int | None = Field(None, ge=0, le=65535)
+    channelz_port: Port | None = None
     """Loopback port of channelz. None: off."""
-    log_level: str = "INFO"
-    log_format: str = "json"
-    """`json` or `console`."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
     drain_grace: Positive = timedelta(seconds=10)
     """How long calls that run may take to finish at shutdown."""
     drain_delay: timedelta = timedelta(0)
     """How long to keep serving after health says NOT_SERVING, so that balancers notice."""
     default_deadline: Positive = timedelta(seconds=30)
     """Deadline of unary calls that bring none."""
-    streams_per_tenant: int = Field(1000, ge=1)
+    streams_per_tenant: Count = 1000
     stream_write_timeout: Positive = timedelta(seconds=30)
     """How long one response may wait for a reader before the stream ends with SLOW_CONSUMER."""
-    command_queue_limit: int = Field(16, ge=1)
+    command_queue_limit: Count = 16
     """Unfinished commands per device."""
     blocker_check_interval: Positive = timedelta(minutes=1)
     """How often open blockers are verified at the vendor."""

@@ -1,0 +1,60 @@
+"""`wattbus serve`: run the service until it is told to stop."""
+
+import asyncio
+import faulthandler
+import json
+import os
+import signal
+import sys
+
+import structlog
+import typer
+from pydantic import ValidationError
+
+from wattbus_server.app import App, ConfigurationError
+from wattbus_server.logs import configure_logs
+from wattbus_server.settings import Settings
+
+log = structlog.get_logger()
+
+# Beyond the grace that calls get, shutting down takes well under this.
+SHUTDOWN_WATCHDOG_SECONDS = 30
+
+
+def serve() -> None:
+    """Run the service. Settings come from the environment and from `.env`; see docs/settings.md."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for problem in error.errors():
+            variable = "WATTBUS_" + "__".join(str(part).upper() for part in problem["loc"])
+            typer.echo(f"{variable}: {problem['msg']}", err=True)
+        raise typer.Exit(2) from None
+    configure_logs(settings.log_level, settings.log_format)
+    try:
+        asyncio.run(_run(settings))
+    except ConfigurationError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+
+
+async def _run(settings: Settings) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    app = App(settings)
+    try:
+        await app.start()
+        # The one line on standard output: other programs wait for it and read the addresses.
+        started = {"event": "serving", "grpc": app.grpc_address, "http": app.http_url, "pid": os.getpid()}
+        sys.stdout.write(json.dumps(started) + "\n")
+        sys.stdout.flush()
+        await stopping.wait()
+    finally:
+        log.info("stopping")
+        grace = settings.drain_delay + settings.drain_grace
+        # A shutdown that hangs prints where.
+        faulthandler.dump_traceback_later(grace.total_seconds() + SHUTDOWN_WATCHDOG_SECONDS)
+        await app.close()
+        faulthandler.cancel_dump_traceback_later()

@@ -1,0 +1,171 @@
+"""Problems as statuses: complete, and never too large for an HTTP/2 header."""
+
+from datetime import timedelta
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from hypothesis import given
+from hypothesis import strategies as st
+from wattbus.v1.blocker_pb2 import Actor, Blocker, Blockers, Remedy
+from wattbus.v1.reason_pb2 import Reason
+
+from wattbus_server.problem import FieldViolation, Problem, field_invalid, not_found
+from wattbus_server.rpc.status import (
+    MAXIMUM_DETAILS_BYTES,
+    PUSHBACK_TRAILER,
+    code_of,
+    status_of,
+    trailers_of,
+)
+
+
+def details_of(status: status_pb2.Status) -> dict[str, Message]:
+    found: dict[str, Message] = {}
+    for packed in status.details:
+        for kind in (
+            error_details_pb2.ErrorInfo,
+            error_details_pb2.PreconditionFailure,
+            error_details_pb2.BadRequest,
+            error_details_pb2.QuotaFailure,
+            error_details_pb2.RetryInfo,
+            error_details_pb2.Help,
+            error_details_pb2.LocalizedMessage,
+            error_details_pb2.RequestInfo,
+            error_details_pb2.ResourceInfo,
+            Blockers,
+        ):
+            message = kind()
+            if packed.Unpack(message):
+                assert kind.DESCRIPTOR.full_name not in found, "each detail type at most once"
+                found[kind.DESCRIPTOR.full_name] = message
+    assert len(found) == len(status.details)
+    return found
+
+
+def unpaired(device: str = "devices/abc") -> Blocker:
+    blocker = Blocker(
+        name="blockers/one",
+        reason=Reason.REASON_VIRTUAL_KEY_NOT_PAIRED,
+        device=device,
+        message="The virtual key of wattbus.example.com is not on the vehicle.",
+        end_user_message="Please add the app's key to your car.",
+    )
+    blocker.remedies.add(
+        actor=Actor.ACTOR_END_USER,
+        place="Tesla app on the owner's phone",
+        steps=["Open the link.", "Confirm."],
+        link="https://tesla.com/_ak/wattbus.example.com?vin=LRW3E7EK5PC000101",
+    )
+    return blocker
+
+
+def test_a_blocked_command_says_what_blocks_who_acts_and_where() -> None:
+    problem = Problem(
+        Reason.REASON_VIRTUAL_KEY_NOT_PAIRED,
+        "The virtual key is not paired.",
+        blockers=[unpaired()],
+        metadata={"device": "devices/abc"},
+    )
+    status = status_of(problem, "request-1")
+    details = details_of(status)
+    info = details["google.rpc.ErrorInfo"]
+    assert isinstance(info, error_details_pb2.ErrorInfo)
+    assert (info.reason, info.domain) == ("VIRTUAL_KEY_NOT_PAIRED", "wattbus")
+    assert info.metadata["device"] == "devices/abc"
+    blockers = details["wattbus.v1.Blockers"]
+    assert isinstance(blockers, Blockers)
+    assert blockers.blockers[0].remedies[0].actor == Actor.ACTOR_END_USER
+    links = details["google.rpc.Help"]
+    assert isinstance(links, error_details_pb2.Help)
+    assert links.links[0].url.startswith("https://tesla.com/_ak/")
+    text = details["google.rpc.LocalizedMessage"]
+    assert isinstance(text, error_details_pb2.LocalizedMessage)
+    assert text.message == "Please add the app's key to your car."
+    request = details["google.rpc.RequestInfo"]
+    assert isinstance(request, error_details_pb2.RequestInfo)
+    assert request.request_id == "request-1"
+    assert "google.rpc.PreconditionFailure" in details
+
+
+def test_wrong_fields_are_listed() -> None:
+    status = status_of(field_invalid(FieldViolation("page_size", "must not be negative")), "r")
+    bad_request = details_of(status)["google.rpc.BadRequest"]
+    assert isinstance(bad_request, error_details_pb2.BadRequest)
+    assert bad_request.field_violations[0].field == "page_size"
+    assert status.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+
+
+def test_a_missing_resource_is_named() -> None:
+    info = details_of(status_of(not_found("device", "devices/x"), "r"))["google.rpc.ResourceInfo"]
+    assert isinstance(info, error_details_pb2.ResourceInfo)
+    assert (info.resource_type, info.resource_name) == ("device", "devices/x")
+
+
+def test_a_rate_limit_says_when_to_try_again_and_what_ran_out() -> None:
+    problem = Problem(
+        Reason.REASON_VENDOR_RATE_LIMITED,
+        "Too many calls.",
+        retry_delay=timedelta(seconds=37),
+        metadata={"device": "devices/abc"},
+    )
+    details = details_of(status_of(problem, "r"))
+    retry = details["google.rpc.RetryInfo"]
+    assert isinstance(retry, error_details_pb2.RetryInfo)
+    assert retry.retry_delay.seconds == 37
+    quota = details["google.rpc.QuotaFailure"]
+    assert isinstance(quota, error_details_pb2.QuotaFailure)
+    assert quota.violations[0].subject == "devices/abc"
+
+
+def test_client_libraries_are_told_not_to_hammer_while_the_wait_is_long() -> None:
+    short = Problem(Reason.REASON_SERVER_DRAINING, "m", retry_delay=timedelta(seconds=1))
+    long = Problem(Reason.REASON_DEVICE_OFFLINE, "m", retry_delay=timedelta(minutes=5))
+    assert (PUSHBACK_TRAILER, "1000") in trailers_of(short, status_of(short, "r"))
+    assert (PUSHBACK_TRAILER, "-1") in trailers_of(long, status_of(long, "r"))
+
+
+def test_blockers_that_do_not_fit_are_counted() -> None:
+    many = [unpaired(f"devices/{index}") for index in range(50)]
+    status = status_of(Problem(Reason.REASON_VIRTUAL_KEY_NOT_PAIRED, "m", blockers=many), "r")
+    blockers = details_of(status)["wattbus.v1.Blockers"]
+    assert isinstance(blockers, Blockers)
+    assert 0 < len(blockers.blockers) < 50
+    assert len(blockers.blockers) + blockers.omitted_count == 50
+
+
+texts = st.text(max_size=2000)
+blockers_of_any_size = st.builds(
+    lambda reason, message, links, evidence: Blocker(
+        reason=reason,
+        message=message,
+        evidence=evidence,
+        remedies=[Remedy(place=message, link=link, steps=[message]) for link in links],
+    ),
+    st.sampled_from(Reason.values()),
+    texts,
+    st.lists(texts, max_size=5),
+    texts,
+)
+
+
+@given(
+    reason=st.sampled_from(Reason.values()[1:]),
+    message=texts,
+    metadata=st.dictionaries(st.sampled_from(["device", "vendorReason", "missingScopes", "command", "limit"]), texts),
+    blockers=st.lists(blockers_of_any_size, max_size=8),
+    violations=st.lists(st.builds(FieldViolation, texts, texts), max_size=40),
+)
+def test_no_problem_grows_beyond_the_limit(
+    reason: Reason.ValueType,
+    message: str,
+    metadata: dict[str, str],
+    blockers: list[Blocker],
+    violations: list[FieldViolation],
+) -> None:
+    problem = Problem(reason, message, blockers, metadata, violations, vendor_reason=message[:500])
+    status = status_of(problem, "r" * 64)
+    assert status.ByteSize() <= MAXIMUM_DETAILS_BYTES + 512 * 4
+    assert sum(detail.ByteSize() for detail in status.details) <= MAXIMUM_DETAILS_BYTES
+    details_of(status)
+    assert code_of(problem) is not grpc.StatusCode.OK
