@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from .domains import Domain
-from .metadata import SignatureType, Tag, encode_metadata, uint8, uint32
+from wattbus_server.vendors.tesla.signing.domains import Domain
+from wattbus_server.vendors.tesla.signing.metadata import SignatureType, Tag, encode_metadata, uint8, uint32
 
 _VCSEC_REQUEST_HASH_LENGTH = 17
 _NONCE_LENGTH = 12

@@ -15,12 +15,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
-from .authentication import CommandClaims
-from .domains import Domain
-from .errors import CommandExpired, InvalidAnswer, SigningError, VehicleFault
-from .faults import INVALID_KEY_HANDLE, UNKNOWN_KEY_ID, RetryPolicy, fault_rule
-from .keys import ClientKey
-from .messages import (
+from wattbus_server.vendors.tesla.signing.authentication import CommandClaims
+from wattbus_server.vendors.tesla.signing.domains import Domain
+from wattbus_server.vendors.tesla.signing.errors import CommandExpired, InvalidAnswer, SigningError, VehicleFault
+from wattbus_server.vendors.tesla.signing.faults import INVALID_KEY_HANDLE, UNKNOWN_KEY_ID, RetryPolicy, fault_rule
+from wattbus_server.vendors.tesla.signing.keys import ClientKey
+from wattbus_server.vendors.tesla.signing.messages import (
     FLAG_ENCRYPT_RESPONSE,
     Answer,
     Request,
@@ -28,7 +28,7 @@ from .messages import (
     handshake_request,
     read_answer,
 )
-from .sessions import (
+from wattbus_server.vendors.tesla.signing.sessions import (
     MAX_CLOCK_TIME,
     MAX_COUNTER,
     KeyRefusedError,
@@ -37,7 +37,7 @@ from .sessions import (
     StoredSession,
     adopt_session_info,
 )
-from .turns import Turns
+from wattbus_server.vendors.tesla.signing.turns import Turns
 
 Send = Callable[[bytes], Awaitable[bytes]]
 """Posts an encoded `RoutableMessage` to `signed_command` and returns the encoded answer."""

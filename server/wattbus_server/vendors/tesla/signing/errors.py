@@ -4,7 +4,7 @@ Each says truthfully whether the vehicle may have executed the command. Errors o
 not among them: they pass through the client untouched.
 """
 
-from .faults import RetryPolicy, fault_rule
+from wattbus_server.vendors.tesla.signing.faults import RetryPolicy, fault_rule
 
 
 class SigningError(Exception):

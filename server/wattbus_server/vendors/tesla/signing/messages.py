@@ -11,16 +11,16 @@ from types import MappingProxyType
 from google.protobuf.message import DecodeError
 from tesla_protocol.command import universal_message_pb2 as universal
 
-from .authentication import (
+from wattbus_server.vendors.tesla.signing.authentication import (
     AuthenticationError,
     CommandClaims,
     EncryptedAnswer,
     command_tag,
     request_hash,
 )
-from .domains import Domain
-from .errors import InvalidAnswer
-from .faults import BUSY
+from wattbus_server.vendors.tesla.signing.domains import Domain
+from wattbus_server.vendors.tesla.signing.errors import InvalidAnswer
+from wattbus_server.vendors.tesla.signing.faults import BUSY
 
 FLAG_ENCRYPT_RESPONSE = 1 << universal.FLAG_ENCRYPT_RESPONSE
 """Asks for an encrypted answer; firmware before 2024.38 ignores it."""

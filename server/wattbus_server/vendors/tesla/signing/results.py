@@ -8,8 +8,8 @@ from google.protobuf.message import DecodeError
 from tesla_protocol.command import car_server_pb2 as car_server
 from tesla_protocol.command import vcsec_pb2 as vcsec
 
-from .domains import Domain
-from .errors import InvalidAnswer
+from wattbus_server.vendors.tesla.signing.domains import Domain
+from wattbus_server.vendors.tesla.signing.errors import InvalidAnswer
 
 UNSPECIFIED = "unspecified error"
 """The reason of a refusal for which the vehicle gives none."""

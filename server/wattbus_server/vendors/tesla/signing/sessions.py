@@ -10,9 +10,9 @@ from typing import Protocol
 from google.protobuf.message import DecodeError
 from tesla_protocol.command import signatures_pb2 as signatures
 
-from .authentication import AuthenticationError, verify_session_info
-from .domains import Domain
-from .keys import ClientKey, InvalidKeyError
+from wattbus_server.vendors.tesla.signing.authentication import AuthenticationError, verify_session_info
+from wattbus_server.vendors.tesla.signing.domains import Domain
+from wattbus_server.vendors.tesla.signing.keys import ClientKey, InvalidKeyError
 
 EPOCH_LENGTH = 16
 MAX_COUNTER = 2**32 - 1

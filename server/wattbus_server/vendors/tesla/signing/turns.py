@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
-from .errors import CommandExpired
+from wattbus_server.vendors.tesla.signing.errors import CommandExpired
 
 
 class Turns:

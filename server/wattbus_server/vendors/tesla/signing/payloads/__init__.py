@@ -5,7 +5,7 @@ grouped by what they act on. Field names are those of `car_server.proto` and `vc
 (teslamotors/vehicle-command) in the `tesla_protocol` bindings.
 """
 
-from .body import (
+from wattbus_server.vendors.tesla.signing.payloads.body import (
     Trunk,
     WindowCommand,
     actuate_trunk,
@@ -16,7 +16,7 @@ from .body import (
     remote_start_drive,
     window_control,
 )
-from .charging import (
+from wattbus_server.vendors.tesla.signing.payloads.charging import (
     Days,
     add_charge_schedule,
     add_precondition_schedule,
@@ -32,7 +32,7 @@ from .charging import (
     set_charging_amps,
     set_scheduled_charging,
 )
-from .climate import (
+from wattbus_server.vendors.tesla.signing.payloads.climate import (
     ClimateKeeperMode,
     Level,
     Seat,
@@ -46,7 +46,7 @@ from .climate import (
     set_preconditioning_max,
     set_temps,
 )
-from .media import (
+from wattbus_server.vendors.tesla.signing.payloads.media import (
     adjust_volume,
     media_next_fav,
     media_next_track,
@@ -56,8 +56,8 @@ from .media import (
     media_volume_down,
     media_volume_up,
 )
-from .payload import SignedPayload
-from .settings import (
+from wattbus_server.vendors.tesla.signing.payloads.payload import SignedPayload
+from wattbus_server.vendors.tesla.signing.payloads.settings import (
     cancel_software_update,
     schedule_software_update,
     set_sentry_mode,

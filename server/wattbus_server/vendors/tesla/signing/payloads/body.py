@@ -11,7 +11,7 @@ from tesla_protocol.command import car_server_pb2 as car_server
 from tesla_protocol.command import common_pb2 as common
 from tesla_protocol.command import vcsec_pb2 as vcsec
 
-from .payload import SignedPayload, infotainment, vehicle_security
+from wattbus_server.vendors.tesla.signing.payloads.payload import SignedPayload, infotainment, vehicle_security
 
 
 class Trunk(Enum):

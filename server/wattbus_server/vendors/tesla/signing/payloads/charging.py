@@ -5,7 +5,7 @@ from enum import IntFlag
 from tesla_protocol.command import car_server_pb2 as car_server
 from tesla_protocol.command import common_pb2 as common
 
-from .payload import SignedPayload, infotainment, require_between
+from wattbus_server.vendors.tesla.signing.payloads.payload import SignedPayload, infotainment, require_between
 
 LAST_MINUTE_OF_DAY = 24 * 60 - 1
 MAX_CHARGING_AMPS = 80

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from tesla_protocol.command import car_server_pb2 as car_server
 from tesla_protocol.command import common_pb2 as common
 
-from .payload import SignedPayload, infotainment, require_between
+from wattbus_server.vendors.tesla.signing.payloads.payload import SignedPayload, infotainment, require_between
 
 MIN_TEMPERATURE_CELSIUS = 15.0
 """What the car shows as LO."""

@@ -2,7 +2,7 @@
 
 from tesla_protocol.command import car_server_pb2 as car_server
 
-from .payload import SignedPayload, infotainment, require_between
+from wattbus_server.vendors.tesla.signing.payloads.payload import SignedPayload, infotainment, require_between
 
 MAX_VOLUME = 10.0
 """Tesla's own client refuses more, although the car goes to 11."""

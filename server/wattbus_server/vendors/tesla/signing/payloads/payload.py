@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from tesla_protocol.command import car_server_pb2 as car_server
 from tesla_protocol.command import vcsec_pb2 as vcsec
 
-from ..domains import Domain
+from wattbus_server.vendors.tesla.signing.domains import Domain
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import re
 
 from tesla_protocol.command import car_server_pb2 as car_server
 
-from .payload import SignedPayload, infotainment, require_between
+from wattbus_server.vendors.tesla.signing.payloads.payload import SignedPayload, infotainment, require_between
 
 MAX_NAME_LENGTH = 100
 MAX_OFFSET_SECONDS = 7 * 24 * 3600
