@@ -60,6 +60,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """CANCELLED. The caller cancelled the command before it was sent."""
     REASON_COMMAND_EXPIRED: _Reason.ValueType  # 23
     """DEADLINE_EXCEEDED. The command was not sent before its `expire_time`."""
+    REASON_DEADLINE_EXCEEDED: _Reason.ValueType  # 24
+    """DEADLINE_EXCEEDED. The call brought no deadline and did not finish before the server's default one."""
     REASON_SCOPE_MISSING: _Reason.ValueType  # 30
     """PERMISSION_DENIED. The end user did not grant a needed permission at the vendor. Metadata: `requiredScopes`,
     `grantedScopes`, `missingScopes`, `missingAccess`, `connection`. Heals when the end user grants it.
@@ -192,6 +194,8 @@ REASON_COMMAND_CANCELLED: Reason.ValueType  # 22
 """CANCELLED. The caller cancelled the command before it was sent."""
 REASON_COMMAND_EXPIRED: Reason.ValueType  # 23
 """DEADLINE_EXCEEDED. The command was not sent before its `expire_time`."""
+REASON_DEADLINE_EXCEEDED: Reason.ValueType  # 24
+"""DEADLINE_EXCEEDED. The call brought no deadline and did not finish before the server's default one."""
 REASON_SCOPE_MISSING: Reason.ValueType  # 30
 """PERMISSION_DENIED. The end user did not grant a needed permission at the vendor. Metadata: `requiredScopes`,
 `grantedScopes`, `missingScopes`, `missingAccess`, `connection`. Heals when the end user grants it.

@@ -177,6 +177,10 @@ _ROWS = (
         Reason.REASON_COMMAND_EXPIRED, StatusCode.DEADLINE_EXCEEDED, _CALL, _BY_CALLER,
         "This could not be done in time.", _RECALL,
     ),
+    CatalogueEntry(
+        Reason.REASON_DEADLINE_EXCEEDED, StatusCode.DEADLINE_EXCEEDED, _CALL, _BY_CALLER,
+        "This could not be done in time.", _RECALL,
+    ),
     # The grant.
     CatalogueEntry(
         Reason.REASON_SCOPE_MISSING, StatusCode.PERMISSION_DENIED, Importance.SCOPE, _BY_END_USER,

@@ -21,6 +21,7 @@ from wattbus.v1.reason_pb2 import Reason
 from wattbus_server.problem import FieldViolation, Problem, field_invalid
 from wattbus_server.rpc.caller import CURRENT_CALLER, CURRENT_DEADLINE, Caller
 from wattbus_server.rpc.metrics import CALLS, DURATION, OPEN_STREAMS
+from wattbus_server.rpc.quota import StreamQuota
 from wattbus_server.rpc.status import code_of, status_of, trailers_of
 from wattbus_server.rpc.validation import validate
 
@@ -37,41 +38,37 @@ OUR_FAULT = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN})
 
 @dataclass(frozen=True)
 class Limits:
-    """How long calls may take."""
+    """What a call may take."""
 
     default_deadline: timedelta
     """For unary calls that bring no deadline."""
     stream_write_timeout: timedelta
     """For one response that waits for its reader."""
+    streams: StreamQuota
+    still_admitted: Callable[[Caller], bool]
+    """Says whether a caller who was admitted before may go on."""
 
 
-StillAdmitted = Callable[[Caller], bool]
-"""Says whether a caller who was admitted before may go on."""
-
-
-def service_handler(
-    descriptor: ServiceDescriptor, servicer: object, limits: Limits, still_admitted: StillAdmitted
-) -> grpc.GenericRpcHandler:
+def service_handler(descriptor: ServiceDescriptor, servicer: object, limits: Limits) -> grpc.GenericRpcHandler:
     """Return the handler of a whole service.
 
     A method takes the request message, and gives messages or bytes that are already encoded, so that a stored state is
     not encoded again. Streams are async generators.
     """
     handlers = {
-        method.name: _method_handler(method, getattr(servicer, method.name), limits, still_admitted)
-        for method in descriptor.methods
+        method.name: _method_handler(method, getattr(servicer, method.name), limits) for method in descriptor.methods
     }
     return grpc.method_handlers_generic_handler(descriptor.full_name, handlers)
 
 
 def _method_handler(
-    method: MethodDescriptor, implementation: Callable[[Any], Any], limits: Limits, still_admitted: StillAdmitted
+    method: MethodDescriptor, implementation: Callable[[Any], Any], limits: Limits
 ) -> grpc.RpcMethodHandler[Any, Any]:
     # Without a deserialiser the handler gets the bytes: a request that cannot be parsed is the caller's mistake, and
     # gRPC's own answer would be INTERNAL.
     if method.server_streaming:
         return grpc.unary_stream_rpc_method_handler(
-            _run_stream(method, implementation, limits.stream_write_timeout.total_seconds(), still_admitted),
+            _run_stream(method, implementation, limits),
             response_serializer=_encode,
         )
     return grpc.unary_unary_rpc_method_handler(
@@ -129,26 +126,27 @@ def _run_unary(
 def _run_stream(
     method: MethodDescriptor,
     implementation: Callable[[Any], AsyncIterator[Answer]],
-    write_timeout: float,
-    still_admitted: StillAdmitted,
+    limits: Limits,
 ) -> Callable[[bytes, Context], Awaitable[None]]:
     name = method.full_name
     parse = _parser(method)
     count_ok = CALLS.labels(name, grpc.StatusCode.OK.name).inc
     open_streams = OPEN_STREAMS.labels(name)
+    write_timeout = limits.stream_write_timeout.total_seconds()
 
     async def run(data: bytes, context: Context) -> None:
-        with open_streams.track_inprogress():
-            try:
+        caller = CURRENT_CALLER.get()
+        try:
+            with open_streams.track_inprogress(), limits.streams.place(caller.tenant):
                 answers = cast(AsyncGenerator[Answer, None], implementation(parse(data)))
                 # gRPC does not reliably close generators; an open one would keep its place among the watchers.
                 async with aclosing(answers):
                     async for answer in answers:
-                        if not still_admitted(CURRENT_CALLER.get()):
+                        if not limits.still_admitted(caller):
                             raise Problem(Reason.REASON_API_KEY_INVALID, "The API key was revoked.")
                         await _write(context, answer, write_timeout)
-            except BaseException as error:
-                await _fail(name, error, context)
+        except BaseException as error:
+            await _fail(name, error, context)
         count_ok()
 
     return run
@@ -206,5 +204,7 @@ def _problem_of(error: BaseException) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, TimeoutError):
-        return Problem(Reason.REASON_INTERNAL, "The call did not finish before this server's default deadline.")
+        return Problem(
+            Reason.REASON_DEADLINE_EXCEEDED, "The call did not finish before this server's default deadline."
+        )
     return Problem(Reason.REASON_INTERNAL, "A defect of this server; its log has the details under the request id.")

@@ -13,6 +13,7 @@ from wattbus_server.rpc.caller import Caller
 from wattbus_server.rpc.credentials import bind
 from wattbus_server.rpc.gate import Gate
 from wattbus_server.rpc.handlers import Limits, service_handler
+from wattbus_server.rpc.quota import StreamQuota
 from wattbus_server.rpc.reflection import add_reflection
 from wattbus_server.settings import Settings
 from wattbus_server.tenants.directory import TenantDirectory
@@ -58,12 +59,13 @@ class RpcServer:
         self._server = grpc.aio.server(
             interceptors=[Gate(tenants, settings.admin_key, draining)], options=list(SERVER_OPTIONS)
         )
-        limits = Limits(settings.default_deadline, settings.stream_write_timeout)
 
         def still_admitted(caller: Caller) -> bool:
             return caller.is_operator or tenants.is_working(caller.key)
 
-        handlers = [service_handler(one.descriptor, one.servicer, limits, still_admitted) for one in services]
+        streams = StreamQuota(settings.streams_per_tenant)
+        limits = Limits(settings.default_deadline, settings.stream_write_timeout, streams, still_admitted)
+        handlers = [service_handler(one.descriptor, one.servicer, limits) for one in services]
         self._server.add_generic_rpc_handlers(handlers)
         self._names = [service.descriptor.full_name for service in services]
         self._health = health.aio.HealthServicer()
