@@ -1,7 +1,7 @@
 """Calls the Fleet API with an account's token, in the account's region, once or as often as it is safe."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 
 import httpx
 from wattbus.v1.action_pb2 import ActionKind
@@ -88,10 +88,10 @@ class FleetApi:
         carried out, so repeating them is safe also for writes. Nothing else is repeated.
         """
         region = self.regions.known(call.region or account.region)
-        token = await account.access_token()
+        token = await self._token(account, account.access_token())
         answer = await self._send(region, token, call)
         if answer.status == _REJECTED_TOKEN and "mobile_access_disabled" not in answer.text:
-            token = await account.replace_token(token)
+            token = await self._token(account, account.replace_token(token))
             answer = await self._send(region, token, call)
         if answer.status == _MISDIRECTED and (other := self.regions.named_in(answer)) not in (None, region):
             region = str(other)
@@ -104,6 +104,15 @@ class FleetApi:
     async def close(self) -> None:
         """Close the client and the transport that it was given."""
         await self._client.aclose()
+
+    async def _token(self, account: VendorAccount, getting: Awaitable[str]) -> str:
+        try:
+            return await getting
+        except Problem as problem:
+            explained = self._refusals.of_account(problem, account)
+            if explained is problem:
+                raise
+            raise explained from problem
 
     async def _send(self, region: str, token: str, call: Call) -> Answer:
         url = self.regions.base_url(region) + call.path
