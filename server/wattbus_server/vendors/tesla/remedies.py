@@ -102,6 +102,7 @@ class TeslaRemedies:
             remedies=[_remedy(remedy, texts) for remedy in row.remedies],
             state=BlockerState.BLOCKER_STATE_OPEN,
             evidence=evidence[:MAX_EVIDENCE],
+            metadata=self._metadata(row.metadata, device, facts),
         )
         if device is not None and row.breadth is Breadth.DEVICE:
             blocker.device = device.name
@@ -144,50 +145,15 @@ class TeslaRemedies:
             vendor_reason=vendor_reason,
             **facts,
         )
-        return self.problem_of(
-            blocker,
-            device=device,
-            vendor_reason=vendor_reason,
-            execution=execution,
-            retry_delay=retry_delay,
-            **{"vendor_reason": vendor_reason, **facts},
+        return problem_of(
+            blocker, device=device, vendor_reason=vendor_reason, execution=execution, retry_delay=retry_delay
         )
 
-    def problem_of(
-        self,
-        blocker: Blocker,
-        *,
-        device: DeviceRecord | None = None,
-        vendor_reason: str = "",
-        execution: Execution = Execution.NOT_SENT,
-        retry_delay: timedelta | None = None,
-        **facts: object,
-    ) -> Problem:
-        """Return the domain error that carries a blocker which was changed after `blocker` made it."""
-        return Problem(
-            blocker.reason,
-            blocker.message,
-            blockers=(blocker,),
-            metadata=self._metadata(blocker, device, facts),
-            retry_delay=retry_delay,
-            execution=execution,
-            vendor_reason=vendor_reason[:MAX_EVIDENCE],
-        )
-
-    def _metadata(self, blocker: Blocker, device: DeviceRecord | None, facts: Mapping[str, object]) -> dict[str, str]:
+    def _metadata(
+        self, names: Collection[str], device: DeviceRecord | None, facts: Mapping[str, object]
+    ) -> dict[str, str]:
         known = {**self._own_facts(device), **facts}
-        metadata = {
-            _camel(name): str(known[name])[:MAX_EVIDENCE] for name in ADVICE[blocker.reason].metadata if name in known
-        }
-        if device is not None:
-            metadata["device"] = device.name
-        if blocker.connection:
-            metadata["connection"] = blocker.connection
-        if blocker.reason == Reason.REASON_SCOPE_MISSING:
-            metadata["requiredScopes"] = " ".join(blocker.required_scopes)
-            metadata["grantedScopes"] = " ".join(blocker.granted_scopes)
-            metadata["missingScopes"] = " ".join(blocker.missing_scopes)
-        return metadata
+        return {_camel(name): str(known[name])[:MAX_EVIDENCE] for name in names if known.get(name) not in (None, "")}
 
     def _own_facts(self, device: DeviceRecord | None) -> dict[str, object]:
         return {"vin": device.vendor_id if device is not None else "", "domain": self._settings.domain}
@@ -206,6 +172,35 @@ class TeslaRemedies:
                 **facts,
             }
         )
+
+
+def problem_of(
+    blocker: Blocker,
+    *,
+    device: DeviceRecord | None = None,
+    vendor_reason: str = "",
+    execution: Execution = Execution.NOT_SENT,
+    retry_delay: timedelta | None = None,
+) -> Problem:
+    """Return the domain error that carries one blocker, with the metadata that its reason promises."""
+    metadata = dict(blocker.metadata)
+    if device is not None:
+        metadata["device"] = device.name
+    if blocker.connection:
+        metadata["connection"] = blocker.connection
+    if blocker.reason == Reason.REASON_SCOPE_MISSING:
+        metadata["requiredScopes"] = " ".join(blocker.required_scopes)
+        metadata["grantedScopes"] = " ".join(blocker.granted_scopes)
+        metadata["missingScopes"] = " ".join(blocker.missing_scopes)
+    return Problem(
+        blocker.reason,
+        blocker.message,
+        blockers=(blocker,),
+        metadata=metadata,
+        retry_delay=retry_delay,
+        execution=execution,
+        vendor_reason=vendor_reason[:MAX_EVIDENCE],
+    )
 
 
 class _Texts(dict[str, object]):
