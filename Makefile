@@ -34,6 +34,7 @@ lint: $(READY) ## Check protos, stubs, format, lint and types
 	$(BIN)/buf format --diff --exit-code
 	$(BIN)/python scripts/check_breaking.py
 	$(BIN)/python scripts/generate.py --check
+	$(BIN)/python scripts/write_reference.py --check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy server tests scripts
@@ -47,6 +48,10 @@ format: $(READY) ## Format protos and Python
 .PHONY: generate
 generate: $(READY) ## Generate the Python stubs in generated/ from proto/
 	$(BIN)/python scripts/generate.py
+
+.PHONY: reference
+reference: $(READY) ## Write docs/settings.md and docs/reasons.md from the code
+	$(BIN)/python scripts/write_reference.py
 
 .PHONY: bench
 bench: $(READY) ## Compare performance with baselines in one run; writes build/bench.json

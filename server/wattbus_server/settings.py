@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Positive = Annotated[timedelta, Field(gt=timedelta(0))]
@@ -24,18 +24,24 @@ TESLA_REGIONS = {
 class TeslaSettings(BaseModel):
     """The operator's application at Tesla, and where Tesla is reached."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     client_id: str = ""
     """Client id of the application. Empty: Tesla accounts cannot be linked."""
     client_secret: SecretStr = SecretStr("")
+    """Client secret of the application."""
     domain: str = ""
     """The domain under which the application is registered and hosts its public key."""
     command_key_file: Path | None = None
     """PEM file of the private key (prime256v1) that signs vehicle commands. None: no vehicle commands."""
     authorize_url: str = "https://auth.tesla.com/oauth2/v3/authorize"
+    """The page on which end users consent."""
     token_url: str = "https://fleet-auth.prd.vn.cloud.tesla.com/oauth2/v3/token"  # noqa: S105 - an address, not a secret
+    """Where codes and refresh tokens are exchanged."""
     metadata_url: str = (
         "https://fleet-auth.prd.vn.cloud.tesla.com/oauth2/v3/thirdparty/.well-known/openid-configuration"
     )
+    """OpenID metadata; names the keys that sign tokens."""
     consent_url: str = "https://auth.tesla.com/user/revoke/consent"
     """The page where end users manage what they granted."""
     pairing_url: str = "https://tesla.com/_ak"
@@ -60,8 +66,12 @@ class TeslaSettings(BaseModel):
 class TlsSettings(BaseModel):
     """Transport security of the gRPC port. The files are read again when they change."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     certificate_file: Path | None = None
+    """PEM file of the server's certificate chain. None: plaintext."""
     private_key_file: Path | None = None
+    """PEM file of the certificate's private key."""
     client_ca_file: Path | None = None
     """If set, callers must show a certificate that this authority signed."""
 
@@ -77,28 +87,41 @@ class TlsSettings(BaseModel):
 class Settings(BaseSettings):
     """Settings of the service."""
 
-    model_config = SettingsConfigDict(env_prefix="WATTBUS_", env_nested_delimiter="__", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="WATTBUS_",
+        env_nested_delimiter="__",
+        env_file=".env",
+        extra="ignore",
+        use_attribute_docstrings=True,
+    )
 
     grpc_host: str = "127.0.0.1"
+    """Address of the gRPC port. Other addresses than loopback need TLS."""
     grpc_port: Port = 50051
-    """0 picks a free port, which the start-up line tells."""
+    """The gRPC port. 0 picks a free port, which the start-up line tells."""
     http_host: str = "127.0.0.1"
+    """Address of the HTTP side: link pages, the OAuth callback, the hosted public key, metrics."""
     http_port: Port = 8080
+    """Port of the HTTP side. 0 picks a free one."""
     public_url: str = ""
     """How browsers reach the HTTP side, for example `https://link.example.com`. Empty: the listening address."""
     allow_plaintext: bool = False
     """True to serve gRPC without TLS on an address other than loopback, for example behind a mesh."""
     database_url: str = "sqlite+aiosqlite:///wattbus.db"
+    """The database as a SQLAlchemy URL."""
     encryption_key: SecretStr = SecretStr("")
     """32 random bytes in base64 that encrypt grants at rest; `wattbus keygen` makes one. Several, separated by commas,
     to rotate: the first encrypts."""
     admin_key: SecretStr = SecretStr("")
     """The operator's key for AdminService, at least 32 characters. Empty: AdminService refuses everybody."""
     reflection: bool = True
+    """Whether callers with a key may read the descriptors, as grpcurl does."""
     channelz_port: Port | None = None
     """Loopback port of channelz. None: off."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Lowest level that is logged."""
     log_format: Literal["json", "console"] = "json"
+    """`json` for machines, `console` for people."""
     drain_grace: Positive = timedelta(seconds=10)
     """How long calls that run may take to finish at shutdown."""
     drain_delay: timedelta = timedelta(0)
@@ -106,11 +129,16 @@ class Settings(BaseSettings):
     default_deadline: Positive = timedelta(seconds=30)
     """Deadline of unary calls that bring none."""
     streams_per_tenant: Count = 1000
+    """Open streams per tenant."""
     stream_write_timeout: Positive = timedelta(seconds=30)
     """How long one response may wait for a reader before the stream ends with SLOW_CONSUMER."""
     command_queue_limit: Count = 16
     """Unfinished commands per device."""
     blocker_check_interval: Positive = timedelta(minutes=1)
     """How often open blockers are verified at the vendor."""
+    discovery_interval: Positive = timedelta(hours=1)
+    """How often the devices of every connection are discovered again."""
+    metrics_access: Literal["loopback", "everyone", "nobody"] = "loopback"
+    """Who may read `/metrics` on the HTTP side. A request that came through a proxy is not from loopback."""
     tls: TlsSettings = TlsSettings()
     tesla: TeslaSettings = TeslaSettings()

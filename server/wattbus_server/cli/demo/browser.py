@@ -1,5 +1,6 @@
 """The end user of the demo: a browser that follows links and submits forms, without JavaScript."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from types import TracebackType
@@ -43,15 +44,16 @@ class Browser:
         """Open a page and return its HTML."""
         return self._show(await self._client.get(url))
 
-    async def submit(self, *, button: tuple[str, str] | None = None, form_index: int = 0, **changes: str) -> str:
-        """Submit a form of the open page, with a button's name and value and with changed fields."""
+    async def submit(
+        self, *, button: tuple[str, str] | None = None, untick: Collection[str] = (), **changes: str
+    ) -> str:
+        """Submit the form of the open page: with a button, without some ticked values, with changed fields."""
         if self.page is None:
             raise BrowserError("no page is open")
-        forms = forms_of(self.page.text)
-        if form_index >= len(forms):
+        form = next(iter(forms_of(self.page.text)), None)
+        if form is None:
             raise BrowserError(f"{self.page.url.copy_with(query=None)} has no form")
-        form = forms[form_index]
-        fields = [(name, value) for name, value in form.fields if name not in changes]
+        fields = [(name, value) for name, value in form.fields if name not in changes and value not in untick]
         fields += [*changes.items(), *([button] if button else [])]
         data: dict[str, list[str]] = {}
         for name, value in fields:
