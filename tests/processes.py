@@ -1,8 +1,8 @@
 """Starts the project's programs as real processes on free ports, for tests.
 
-    async with sandbox_process(scenario="demo-home", options=["--clock", "paused"]) as sandbox:
-        await sandbox.control.patch("/clock", {"step_seconds": 60})
-        httpx.get(sandbox.fleet_api("eu") + "/status")
+async with sandbox_process(scenario="demo-home", options=["--clock", "paused"]) as sandbox:
+    await sandbox.control.patch("/clock", {"step_seconds": 60})
+    httpx.get(sandbox.fleet_api("eu") + "/status")
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ class SandboxControl:
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
 
-    async def get(self, path: str, **query: str) -> Json:
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
         return _parsed(await self._client.get(path, params=query))
 
     async def post(self, path: str, body: Mapping[str, object]) -> Json:
@@ -47,7 +47,7 @@ class SandboxControl:
     async def patch(self, path: str, body: Mapping[str, object]) -> Json:
         return _parsed(await self._client.patch(path, json=body))
 
-    async def delete(self, path: str, **query: str) -> Json:
+    async def delete(self, path: str, query: Mapping[str, str] | None = None) -> Json:
         return _parsed(await self._client.delete(path, params=query))
 
     async def inject_fault(
@@ -58,7 +58,7 @@ class SandboxControl:
 
     async def requests(self, path: str = "", **query: str) -> list[Json]:
         """Logged requests whose path contains `path`."""
-        return list((await self.get("/requests", path=path, **query))["requests"])
+        return list((await self.get("/requests", {"path": path, **query}))["requests"])
 
     async def step(self, seconds: float) -> None:
         """Jump the virtual clock forward."""
@@ -81,6 +81,13 @@ class Sandbox:
     @property
     def base_url(self) -> str:
         return str(self.announcement["url"])
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator["Sandbox"]:
+        """The same process with a control client of the running event loop."""
+        control_url = str(self.announcement["control_url"])
+        async with httpx.AsyncClient(base_url=control_url, timeout=30, trust_env=False) as client:
+            yield replace(self, control=SandboxControl(client))
 
     def fleet_api(self, region: str) -> str:
         return str(self.announcement["fleet_api_base_urls"][region])

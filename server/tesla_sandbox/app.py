@@ -16,7 +16,7 @@ from tesla_sandbox.auth.discovery import Discovery
 from tesla_sandbox.auth.pairing import PairingPages
 from tesla_sandbox.auth.token_endpoint import TokenEndpoint
 from tesla_sandbox.control.access import LoopbackOnly
-from tesla_sandbox.control.api import ControlApi
+from tesla_sandbox.control.api import ControlApi, ScenarioLoader
 from tesla_sandbox.fleet_api.answers import refusal
 from tesla_sandbox.fleet_api.endpoints import EndpointTable
 from tesla_sandbox.fleet_api.energy import ENERGY_ENDPOINTS
@@ -42,7 +42,7 @@ FLEET_API_TABLES: tuple[EndpointTable, ...] = (
 )
 
 
-def build_app(world: World, on_startup: Callable[[], None] | None = None) -> Starlette:
+def build_app(world: World, loader: ScenarioLoader, on_startup: Callable[[], None] | None = None) -> Starlette:
     """The ASGI application of a world; `on_startup` runs when it begins to serve."""
 
     @asynccontextmanager
@@ -59,7 +59,7 @@ def build_app(world: World, on_startup: Callable[[], None] | None = None) -> Sta
             *Discovery(world).routes(),
             *ConsentManagement(world).routes(),
             *PairingPages(world).routes(),
-            Mount("/sandbox/v1", app=LoopbackOnly(Router(ControlApi(world).routes()))),
+            Mount("/sandbox/v1", app=LoopbackOnly(Router(ControlApi(world, loader).routes()))),
             *(Mount(f"/{region}", routes=fleet_routes(world, region, FLEET_API_TABLES)) for region in REGIONS),
         ],
         middleware=[Middleware(RequestLogMiddleware, world=world)],

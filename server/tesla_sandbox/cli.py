@@ -41,7 +41,6 @@ def run(
     if context.invoked_subcommand is not None:
         return
     from tesla_sandbox.server import serve
-    from tesla_sandbox.world_builder import build_world
 
     try:
         description = load_scenario(scenario)
@@ -55,10 +54,9 @@ def run(
         description = with_application(description, overrides)
         if clock is not None:
             description = description.model_copy(update={"clock": parse_clock(clock, description.clock)})
-        world = build_world(description, seed=seed)
+        serve(description, host=host, port=port, public_url=public_url, seed=seed)
     except (ScenarioError, OSError, ValueError) as unfit:
         raise typer.BadParameter(str(unfit)) from unfit
-    serve(world, host=host, port=port, public_url=public_url)
 
 
 def with_application(scenario: Scenario, overrides: Mapping[str, object]) -> Scenario:

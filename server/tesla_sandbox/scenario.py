@@ -190,15 +190,26 @@ def load_scenario(name_or_path: str) -> Scenario:
         ScenarioError: If it cannot be read, is no YAML, or does not fit the models.
     """
     try:
-        parsed = yaml.safe_load(_scenario_text(name_or_path))
-    except OSError as missing:
+        text = _scenario_text(name_or_path)
+    except (OSError, UnicodeDecodeError) as missing:
         raise ScenarioError(f"cannot read scenario {name_or_path}: {missing}") from missing
-    except yaml.YAMLError as broken:
-        raise ScenarioError(f"{name_or_path} is no YAML: {broken}") from broken
+    return parse_scenario(text, name_or_path)
+
+
+def parse_scenario(text: str, name: str) -> Scenario:
+    """The scenario in a YAML text; `name` is for the error message.
+
+    Raises:
+        ScenarioError: If it is no YAML, or does not fit the models.
+    """
+    try:
+        parsed = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as broken:
+        raise ScenarioError(f"{name} is no YAML: {broken}") from broken
     try:
         return Scenario.model_validate(parsed or {})
     except ValidationError as invalid:
-        raise ScenarioError(f"{name_or_path}: {invalid}") from invalid
+        raise ScenarioError(f"{name}: {invalid}") from invalid
 
 
 def bundled_scenarios() -> list[str]:

@@ -7,28 +7,33 @@ import sys
 
 import uvicorn
 
-from tesla_sandbox.app import build_app
-from tesla_sandbox.world import REGIONS, World
+from tesla_sandbox.sandbox import Sandbox
+from tesla_sandbox.scenario import Scenario
+from tesla_sandbox.world import REGIONS
 
 
-def serve(world: World, *, host: str, port: int, public_url: str | None) -> None:
+def serve(scenario: Scenario, *, host: str, port: int, public_url: str | None, seed: int | None) -> None:
     """Serve until SIGINT or SIGTERM.
 
     The first line on stdout is a JSON object with `event`, `url`, `pid` and the base URLs that a
     client is configured with; it appears once the socket accepts connections.
 
     Args:
-        world: What to serve.
+        scenario: What to serve.
         host: Address to listen on.
         port: Port to listen on; 0 picks a free one.
         public_url: How clients reach the sandbox, if not by the address it listens on.
+        seed: Replaces the scenario's seed.
+
+    Raises:
+        ScenarioError: If the parts of the scenario contradict each other.
     """
     listener = _listen(host, port)
     with listener:
         bound_port = listener.getsockname()[1]
         shown_host = f"[{host}]" if ":" in host else host
-        world.base_url = (public_url or f"http://{shown_host}:{bound_port}").rstrip("/")
-        app = build_app(world, on_startup=lambda: _announce(world))
+        base_url = (public_url or f"http://{shown_host}:{bound_port}").rstrip("/")
+        app = Sandbox(scenario, base_url, seed=seed, on_startup=lambda: _announce(base_url))
         config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_keep_alive=75)
         uvicorn.Server(config).run(sockets=[listener])
 
@@ -42,16 +47,16 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _announce(world: World) -> None:
+def _announce(base_url: str) -> None:
     line = {
         "event": "listening",
-        "url": world.base_url,
+        "url": base_url,
         "pid": os.getpid(),
-        "auth_base_url": world.base_url,
-        "pairing_base_url": world.base_url,
-        "fleet_api_base_urls": {region: world.region_url(region) for region in REGIONS},
-        "control_url": f"{world.base_url}/sandbox/v1",
-        "page_url": f"{world.base_url}/sandbox/",
+        "auth_base_url": base_url,
+        "pairing_base_url": base_url,
+        "fleet_api_base_urls": {region: f"{base_url}/{region}" for region in REGIONS},
+        "control_url": f"{base_url}/sandbox/v1",
+        "page_url": f"{base_url}/sandbox/",
     }
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()

@@ -5,6 +5,7 @@ It protects nothing: the tokens are good for this sandbox only.
 """
 
 import math
+from functools import cache
 from random import Random
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -19,6 +20,7 @@ _SMALL_PRIMES_PRODUCT = math.prod(
 )
 
 
+@cache
 def seeded_signing_key(seed: int) -> RSAKey:
     """The RSA-2048 key that belongs to a seed."""
     random = Random(f"signing-key-{seed}")  # noqa: S311 - reproducible on purpose, see above

@@ -1,6 +1,7 @@
 """The control API under `/sandbox/v1`: everything about the world can be seen and changed."""
 
 from dataclasses import asdict
+from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from pydantic import Field
@@ -29,6 +30,7 @@ from tesla_sandbox.control.home_changes import HomeChange, apply_home_change, ho
 from tesla_sandbox.faults import FAULTS, Fault, FaultParameters, UnknownFaultError
 from tesla_sandbox.fleet_api.answers import json_answer
 from tesla_sandbox.homes.home import Home
+from tesla_sandbox.scenario import Scenario, ScenarioError, parse_scenario
 from tesla_sandbox.world import Application, User, World
 
 MOST_LISTED = 1_000
@@ -51,15 +53,28 @@ class FaultChange(Change):
     parameters: FaultParameters = Field(default_factory=dict)
 
 
+class ScenarioLoader(Protocol):
+    """Whoever can replace the world."""
+
+    scenario: Scenario
+
+    def load(self, scenario: Scenario) -> None:
+        """Begin again with a scenario."""
+
+
 class ControlApi:
     """Handlers of the control API."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, loader: ScenarioLoader) -> None:
         self._world = world
+        self._loader = loader
 
     def routes(self) -> list[Route]:
         """All routes, relative to `/sandbox/v1`."""
         table: list[tuple[str, str, Handler]] = [
+            ("GET", "/scenario", self.scenario),
+            ("PUT", "/scenario", self.load_scenario),
+            ("POST", "/reset", self.reset),
             ("GET", "/clock", self.clock),
             ("PATCH", "/clock", self.change_clock),
             ("GET", "/cars", self.cars),
@@ -84,6 +99,23 @@ class ControlApi:
             ("DELETE", "/requests", self.forget_requests),
         ]
         return [Route(path, reporting_errors(handler), methods=[method]) for method, path, handler in table]
+
+    async def scenario(self, _: Request) -> Response:
+        """The scenario that is being played, without secrets."""
+        return json_answer(self._loader.scenario.model_dump(mode="json", exclude={"applications"}))
+
+    async def load_scenario(self, request: Request) -> Response:
+        """Begin again with the scenario in the body, YAML or JSON."""
+        try:
+            self._loader.load(parse_scenario((await request.body()).decode(), "the scenario"))
+        except (ScenarioError, UnicodeDecodeError) as unfit:
+            raise ControlError(400, str(unfit)) from unfit
+        return await self.scenario(request)
+
+    async def reset(self, request: Request) -> Response:
+        """Begin the present scenario again."""
+        self._loader.load(self._loader.scenario)
+        return await self.scenario(request)
 
     async def clock(self, _: Request) -> Response:
         """The virtual time and how it flows."""

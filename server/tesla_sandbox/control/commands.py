@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 import typer
 
 from tesla_sandbox.control.client import ControlRefusedError, call
+from tesla_sandbox.scenario import ScenarioError, load_scenario
 
 ctl = typer.Typer(help="Look at and change a running sandbox.", no_args_is_help=True)
 
@@ -23,6 +24,22 @@ def connect(
 ) -> None:
     """Choose the sandbox to talk to."""
     context.obj = url
+
+
+@ctl.command()
+def load(context: typer.Context, scenario: str) -> None:
+    """Begin again with another scenario: a file, or the name of a bundled one."""
+    try:
+        description = load_scenario(scenario)
+    except ScenarioError as unfit:
+        raise typer.BadParameter(str(unfit)) from unfit
+    _show(context, "PUT", "/scenario", description.model_dump(mode="json"))
+
+
+@ctl.command()
+def reset(context: typer.Context) -> None:
+    """Begin the present scenario again."""
+    _show(context, "POST", "/reset", {})
 
 
 @ctl.command()
