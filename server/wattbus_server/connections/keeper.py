@@ -131,9 +131,11 @@ class TokenKeeper:
         except BaseException as error:
             RENEWALS.labels(vendor, "failed").inc()
             still_ours = await asyncio.shield(self._grants.release(connection, claimed_version))
-            if still_ours and isinstance(error, Problem) and error.reason == Reason.REASON_REAUTHORIZATION_REQUIRED:
+            if not isinstance(error, Problem) or error.reason != Reason.REASON_REAUTHORIZATION_REQUIRED:
+                raise
+            if still_ours:
                 raise await self._declare_dead(record, error) from error
-            raise
+            return await self._read(connection)
         RENEWALS.labels(vendor, "renewed").inc()
         if await self._grants.settle(connection, claimed_version, renewed):
             return await self._take_over(connection, renewed)

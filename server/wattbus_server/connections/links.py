@@ -115,7 +115,7 @@ class LinkSessions:
         return record.message(url) if earlier is None else self._message(earlier)
 
     def redirect_uri(self, vendor: Vendor.ValueType) -> str:
-        """Return the address to which the vendor sends the end user back; it must be registered with the application."""
+        """Return where the vendor sends the end user back; it must be registered with the application."""
         return f"{self._public_url}/oauth/callback/{vendor_slug(vendor)}"
 
     def _new_record(

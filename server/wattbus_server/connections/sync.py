@@ -49,7 +49,7 @@ class Discovery:
     async def discover(self, connection: str) -> None:
         """Read the devices of a connection from the vendor and replace what is known.
 
-        A failure leaves the devices as they are and stands in the connection's `state_reason` until an attempt succeeds.
+        A failure leaves the devices as they are, and stands in the connection's `state_reason` until it succeeds.
 
         Raises:
             Problem: what the vendor's refusal means, or RESOURCE_NOT_FOUND.
@@ -90,7 +90,7 @@ class Discovery:
         now = datetime.now(UTC)
         if record.needs_reauthorization or now < self._not_before.get(record.name, now):
             return False
-        return record.sync_time is None or bool(record.state_reason) or now - record.sync_time >= self._interval
+        return record.sync_time is None or record.name in self._retry_delays or now - record.sync_time >= self._interval
 
     async def _discover_quietly(self, connection: str) -> None:
         try:

@@ -1,0 +1,1 @@
+"""The HTTP side: link pages, the vendor's callback, hosted files, health and metrics. Works without JavaScript."""
