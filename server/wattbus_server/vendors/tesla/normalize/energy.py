@@ -192,11 +192,11 @@ def from_site_info(body: object, received: datetime) -> BatterySettings | None:
     settings = BatterySettings()
     info = mapping(body)
     permissions = {**info, **mapping(info.get("components"))}
-    told = fill(settings, info, _SETTINGS)
+    fill(settings, info, _SETTINGS)
     fill(settings, permissions, _PERMISSIONS)
-    if not told and not settings.ListFields():
-        return None
     _derive_permissions(settings, permissions)
+    if not settings.ListFields():
+        return None
     settings.observe_time.CopyFrom(timestamp(received))
     return settings
 
