@@ -172,7 +172,7 @@ class BlockerLedger:
             if len(found) > page.size:
                 break
         chosen, token = page.cut(found, lambda stored: stored.key)
-        blockers = [await self._with_living_link(stored) for stored in chosen]
+        blockers = [await self._with_fresh_link(stored) for stored in chosen]
         return ListBlockersResponse(blockers=blockers, next_page_token=token)
 
     def listen(self, listener: BlockerListener) -> Callable[[], None]:
@@ -192,8 +192,8 @@ class BlockerLedger:
         if not catalogue.entry(blocker.reason).lasting:
             return _completed(blocker)
         seen = _completed(blocker)
-        if self._relink is not None:
-            await self._relink.attach(seen, self._known(tenant, blocker))
+        if self._relink is not None and self._relink.heals(seen):
+            await self._relink.attach(seen)
         async with self._writing:
             known = self._known(tenant, seen)
             if known is None:
@@ -210,13 +210,13 @@ class BlockerLedger:
             self._tell(stored)
         return news
 
-    async def _with_living_link(self, stored: StoredBlocker) -> Blocker:
-        """Return a blocker whose link session can still be opened, if it is open and has one."""
+    async def _with_fresh_link(self, stored: StoredBlocker) -> Blocker:
+        """Return a blocker whose link session can be opened, if it is open and linking heals it."""
         blocker = stored.blocker
-        if self._relink is None or blocker.name not in self._open or not self._relink.needs_link(blocker):
+        if self._relink is None or blocker.name not in self._open or not self._relink.heals(blocker):
             return blocker
         fresh = _copy(blocker)
-        await self._relink.attach(fresh, None)
+        await self._relink.attach(fresh)
         async with self._writing:
             if (current := self._open.get(blocker.name)) is None:
                 return blocker

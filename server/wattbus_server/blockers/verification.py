@@ -76,7 +76,7 @@ class BlockerVerifier:
         )
 
     async def still_stands(self, name: str) -> bool:
-        """Ask the vendor now, and say whether a blocker is still open. Those who ask at the same time share the answer."""
+        """Ask the vendor now whether a blocker still stands. Those who ask at the same time share the answer."""
         task = self._running.get(name)
         if task is None:
             task = asyncio.get_running_loop().create_task(self._verify_one(name))
@@ -167,7 +167,7 @@ def _telling_picture(state: DeviceState) -> bytes:
     Power and charge change all the time and prove nothing; nor does the time of observation.
     """
     groups: tuple[Message, ...] = (state.battery.settings, state.battery.overrides, state.vehicle.information)
-    return bytes([state.connectivity.status]) + b"/".join(_without_time(group) for group in groups)
+    return str(state.connectivity.status).encode() + b"/".join(_without_time(group) for group in groups)
 
 
 def _without_time(group: Message) -> bytes:

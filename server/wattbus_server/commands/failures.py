@@ -1,0 +1,127 @@
+"""Between refusals and commands: a problem becomes a stored failure, a stored failure becomes an error again."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from wattbus.v1.action_pb2 import Action
+from wattbus.v1.blocker_pb2 import Blocker
+from wattbus.v1.command_pb2 import Command, CommandFailure
+from wattbus.v1.device_pb2 import DeviceKind
+from wattbus.v1.reason_pb2 import Reason
+
+from wattbus_server.blockers import catalogue
+from wattbus_server.problem import Execution, Problem
+from wattbus_server.vendors.contract import DeviceRecord
+
+
+def failure_of(problem: Problem, *, may_have_run: bool) -> CommandFailure:
+    """Return what a command keeps of the problem that ended it."""
+    failure = CommandFailure(
+        reason=problem.reason, message=problem.message, blockers=problem.blockers, may_have_run=may_have_run
+    )
+    if problem.retry_delay is not None:
+        failure.retry_delay.FromTimedelta(problem.retry_delay)
+    return failure
+
+
+def problem_of(command: Command, device: DeviceRecord | None, known: Problem | None) -> Problem:
+    """Return the error for a caller who waited for a command that ended without success. It names the command.
+
+    Args:
+        command: a command with a failure.
+        device: the device, if it still exists.
+        known: the problem that ended the command, if it is still in memory; a stored failure holds less.
+    """
+    failure = command.failure
+    if known is not None and known.reason == failure.reason:
+        return replace(known, metadata={**known.metadata, "command": command.name})
+    metadata = blocker_metadata(failure.blockers[0], device) if failure.blockers else {"device": command.device}
+    keys = catalogue.entry(failure.reason).metadata_keys
+    if "vendorReason" in keys and command.reason:
+        metadata["vendorReason"] = command.reason
+    if "action" in keys:
+        metadata["action"] = action_name(command.action)
+    return Problem(
+        failure.reason,
+        failure.message,
+        blockers=tuple(failure.blockers),
+        metadata={**metadata, "command": command.name},
+        retry_delay=failure.retry_delay.ToTimedelta() if failure.HasField("retry_delay") else None,
+        execution=Execution.UNKNOWN if failure.may_have_run else Execution.REFUSED,
+        vendor_reason=command.reason,
+    )
+
+
+def blocker_metadata(blocker: Blocker, device: DeviceRecord | None) -> dict[str, str]:
+    """Return the metadata of an error whose reason is this blocker, by the keys that its reason names."""
+    known: Mapping[str, str] = {
+        "device": device.name if device is not None else blocker.device,
+        "vin": device.vendor_id if device is not None and device.kind == DeviceKind.DEVICE_KIND_VEHICLE else "",
+        "connection": blocker.connection or (device.connection if device is not None else ""),
+        "requiredScopes": " ".join(blocker.required_scopes),
+        "grantedScopes": " ".join(blocker.granted_scopes),
+        "missingScopes": " ".join(blocker.missing_scopes),
+        "vendorReason": blocker.evidence,
+        **blocker.metadata,
+    }
+    keys = catalogue.entry(blocker.reason).metadata_keys
+    # The device is what was asked for, also when its whole connection is blocked.
+    return {key: known[key] for key in ("device", *keys) if known.get(key)}
+
+
+def cancelled() -> CommandFailure:
+    """Return the failure of a command that the caller cancelled."""
+    return CommandFailure(
+        reason=Reason.REASON_COMMAND_CANCELLED, message="The command was cancelled before it was sent."
+    )
+
+
+def expired(last_refusal: str) -> CommandFailure:
+    """Return the failure of a command whose time to live ended before it was sent."""
+    because = f" Last refusal: {last_refusal}" if last_refusal else ""
+    return CommandFailure(
+        reason=Reason.REASON_COMMAND_EXPIRED, message=f"The command could not be sent before it expired.{because}"
+    )
+
+
+def outcome_unknown(why: str) -> CommandFailure:
+    """Return the failure of a command that may or may not have run."""
+    return CommandFailure(
+        reason=Reason.REASON_OUTCOME_UNKNOWN, message=f"The command may have run: {why}", may_have_run=True
+    )
+
+
+def write_not_applied(command: Command, found: str) -> Problem:
+    """Return the problem of a write that the vendor accepted and the device does not show.
+
+    Args:
+        command: the command.
+        found: what the device shows, for example `charge.limit_percent=60`.
+    """
+    wanted = action_text(command.action)
+    setting, _, value = found.partition("=")
+    return Problem(
+        Reason.REASON_WRITE_NOT_APPLIED,
+        f"The vendor accepted {wanted}, but the device shows {found or 'another value'}.",
+        metadata={"device": command.device, "setting": setting, "wanted": wanted, "found": value},
+        execution=Execution.UNKNOWN,
+    )
+
+
+def action_name(action: Action) -> str:
+    """Return the field of the action that is set, for example `set_charge_limit`."""
+    return action.WhichOneof("action") or "none"
+
+
+def action_text(action: Action) -> str:
+    """Return the action in one line, for example `set_charge_limit limit_percent=80`."""
+    name = action_name(action)
+    fields = getattr(action, name).ListFields() if name != "none" else []
+    return " ".join([name, *(f"{field.name}={_value_text(field, value)}" for field, value in fields)])
+
+
+def _value_text(field: object, value: object) -> str:
+    enum = getattr(field, "enum_type", None)
+    if enum is not None and value in enum.values_by_number:
+        return str(enum.values_by_number[value].name)
+    return " ".join(str(value).split())
