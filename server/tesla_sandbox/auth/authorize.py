@@ -116,13 +116,13 @@ class ConsentPages:
             client_id=asked.application.client_id,
             user_id=user.user_id,
             redirect_uri=asked.redirect_uri,
-            scopes=frozenset(ordered(grant.scopes | (IMPLICIT_SCOPES & set(asked.requested)))),
+            scopes=frozenset(asked.requested) & (grant.scopes | IMPLICIT_SCOPES),
             nonce=asked.parameters.get("nonce"),
             auth_time=now,
             expires_at=now + CODE_SECONDS,
         )
         world.tokens.add_code(code)
-        grant.scopes |= code.scopes & IMPLICIT_SCOPES
+        grant.scopes |= code.scopes
         return _see_other(asked.return_url(code=code.code, issuer=issuer(world)))
 
     def _sign_in_page(self, asked: AuthorizationRequest, problem: str = "", status: int = 200) -> Response:

@@ -71,6 +71,7 @@ def grant_summary(world: World, grant: Grant) -> dict[str, object]:
 def application_summary(world: World, application: Application) -> dict[str, object]:
     """An application with its bill; never its secret."""
     billing = application.billing
+    exceeded = billing.exceeded(world.clock.now())
     return {
         "client_id": application.client_id,
         "name": application.name,
@@ -84,7 +85,7 @@ def application_summary(world: World, application: Application) -> dict[str, obj
             "discount_usd": billing.discount_usd,
             "units": {price.value: count for price, count in sorted(billing.units.items())},
             "cost_usd": round(billing.cost_usd(), 6),
-            "exceeded": billing.exceeded(world.clock.now()),
+            "exceeded": exceeded,
         },
     }
 

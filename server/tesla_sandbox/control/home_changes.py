@@ -92,11 +92,11 @@ def apply_home_change(home: Home, change: HomeChange) -> None:
     """Carry out the given fields at once, past all permissions."""
     home.advance()
     given = {name: getattr(change, name) for name in change.model_fields_set}
-    home.write_now({name: given[name] for name in SETTINGS if name in given})
     for target, names in ((home.permissions, PERMISSIONS), (home, BEHAVIOUR)):
         for name in names:
             if name in given:
                 setattr(target, name, given[name])
+    home.write_now({name: given[name] for name in SETTINGS if name in given})
     if change.state_of_charge is not None:
         home.pack.energy_left = home.pack.capacity * change.state_of_charge / 100
     if "outage" in given:
