@@ -98,7 +98,7 @@ class DeviceService:
     def WatchDeviceStates(self, request: pb.WatchDeviceStatesRequest) -> AsyncIterator[bytes]:
         """Stream states."""
         selection = Selection.from_message(calling_tenant(), request.selection)
-        return watch(self._hub, self._registry, selection, request, self._draining)
+        return watch(self._hub, selection, request, self._draining)
 
     def WatchCommands(self, request: pb.WatchCommandsRequest) -> AsyncIterator[pb.WatchCommandsResponse]:
         """Stream every transition of commands."""

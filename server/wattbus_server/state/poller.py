@@ -82,8 +82,8 @@ class Poller:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def read_now(self, record: DeviceRecord) -> DeviceState:
-        """Read a device from the vendor now, take over what is learnt, and return its newest state.
+    async def read_now(self, record: DeviceRecord) -> Sequence[DeviceState]:
+        """Read a device from the vendor now, take over what is learnt, and return the observations.
 
         Raises:
             Problem: what the vendor's refusal means; VEHICLE_ASLEEP and DEVICE_OFFLINE for a device that is away.
@@ -97,7 +97,7 @@ class Poller:
             await self._on_problem(record.connection, (record.name,), problem)
             raise
         self._hub.observe(observed)
-        return self._hub.get(record.name)
+        return observed
 
     # Following connections and devices
 
