@@ -134,7 +134,8 @@ async def test_a_client_recovers_from_scripted_faults_with_the_answer_alone(
     parameters: dict[str, object],
     expected: str,
 ) -> None:
-    await person.sandbox.control.inject_fault(fault, target=PAIRED_VIN, **parameters)
+    injected = {"name": fault, "target": PAIRED_VIN, "parameters": parameters}
+    await person.sandbox.control.post("/faults", injected)
     request = client.sign(SET_LIMIT)
     answer = await send(person, request)
     assert fault_of(answer) == expected

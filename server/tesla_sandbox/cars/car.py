@@ -12,10 +12,11 @@ from tesla_sandbox.cars.charging import Charging, ChargingState
 from tesla_sandbox.cars.climate import Climate
 from tesla_sandbox.cars.connectivity import Connection, Connectivity
 from tesla_sandbox.cars.drive import Drive
-from tesla_sandbox.cars.models import market_of, vehicle_model
+from tesla_sandbox.cars.models import Market, market_of, vehicle_model
 from tesla_sandbox.cars.plan import Agenda, Plan
 from tesla_sandbox.cars.security.keychain import Keychain, encoded_point
 from tesla_sandbox.cars.security.sessions import SecurityComputer
+from tesla_sandbox.cars.sharing import Sharing
 from tesla_sandbox.cars.spec import CarSpec, Supply
 from tesla_sandbox.cars.telemetry_configs import TelemetryConfigs
 from tesla_sandbox.clock import Clock
@@ -51,7 +52,8 @@ class Car:
         self.spec = spec
         self.clock = clock
         self.zone = ZoneInfo(spec.time_zone)
-        self.updated_at = clock.time()
+        self.updated_at = self.born_at = clock.time()
+        self.market: Market = spec.market or market_of(spec.vin)
         self.display_name = spec.display_name
         self.firmware = spec.firmware
         self.mobile_access = spec.mobile_access
@@ -62,7 +64,7 @@ class Car:
         self._wakes = 0
         self.id = spec.id or self._number("id", 15)
         self.vehicle_id = spec.vehicle_id or self._number("vehicle_id", 9)
-        self.model = vehicle_model(spec.model, spec.market or market_of(spec.vin))
+        self.model = vehicle_model(spec.model, self.market)
         self.connectivity = Connectivity(
             sleep_after=spec.sleep_after if spec.falls_asleep else math.inf,
             sleep_shows_as=Connection(spec.sleep_shows_as),
@@ -88,6 +90,7 @@ class Car:
         self.keychain = Keychain(spec.keys, spec.other_keys)
         self.security = SecurityComputer(spec.vin, self._origin, self.updated_at)
         self.telemetry = TelemetryConfigs()
+        self.sharing = Sharing()
         if spec.plugged_in:
             self.charging.plug(spec.supply)
             if spec.charging:

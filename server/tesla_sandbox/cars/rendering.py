@@ -19,7 +19,7 @@ def vehicle_record(car: Car, user: "User") -> dict[str, object]:
         "vehicle_id": car.vehicle_id,
         "vin": car.vin,
         "color": None,
-        "access_type": car.spec.access,
+        "access_type": "DRIVER" if user.user_id in car.sharing.drivers else car.spec.access,
         "display_name": car.display_name,
         "option_codes": None,
         "granular_access": {"hide_private": car.spec.hide_location},

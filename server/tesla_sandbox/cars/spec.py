@@ -61,6 +61,14 @@ class PairedKey(_Spec):
     disabled: bool = False
 
 
+class AlertSpec(_Spec):
+    """An alert that the car raised at the start of the scenario."""
+
+    name: str = Field(max_length=100)
+    audience: tuple[Literal["customer", "service", "service-fix"], ...] = ("customer",)
+    user_text: str = Field(default="", max_length=500)
+
+
 class CarSpec(_Spec):
     """One car of a scenario. Ids that are left out are made up from the seed.
 
@@ -117,6 +125,7 @@ class CarSpec(_Spec):
     hide_location: bool = False
     in_service: bool = False
     mobile_access: bool = True
+    alerts: tuple[AlertSpec, ...] = ()
     available_update: str | None = Field(default=None, pattern=r"^\d{4}(\.\d{1,4}){1,4}$")
 
     @property

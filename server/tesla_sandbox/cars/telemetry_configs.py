@@ -21,6 +21,14 @@ class TelemetryConfig:
     adopted: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class TelemetryError:
+    """Something that went wrong while a car streamed; `name` is the application's key name."""
+
+    name: str
+    error: str
+
+
 class TooManyConfigurationsError(Exception):
     """Raised when a further application wants to configure the car."""
 
@@ -28,9 +36,8 @@ class TooManyConfigurationsError(Exception):
 class TelemetryConfigs:
     """The configurations of one car by client id."""
 
-    __slots__ = ("_by_client",)
-
     def __init__(self) -> None:
+        self.errors: list[TelemetryError] = []
         self._by_client: dict[str, TelemetryConfig] = {}
 
     def __iter__(self) -> Iterator[tuple[str, TelemetryConfig]]:
@@ -44,6 +51,11 @@ class TelemetryConfigs:
     def of(self, client_id: str) -> TelemetryConfig | None:
         """The configuration of an application."""
         return self._by_client.get(client_id)
+
+    def adopt_all(self) -> None:
+        """Let the car, which is online, fetch what was left for it."""
+        for config in self._by_client.values():
+            config.adopted = True
 
     def put(self, client_id: str, settings: Mapping[str, object]) -> TelemetryConfig:
         """Leave a configuration, replacing the application's former one.

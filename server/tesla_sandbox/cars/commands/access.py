@@ -24,9 +24,10 @@ _VCSEC = Domain.DOMAIN_VEHICLE_SECURITY
 
 
 class Trunk(Parameters):
-    """Which trunk to move."""
+    """Which trunk to move and how; without `motion` an open rear trunk closes."""
 
     which_trunk: Literal["front", "rear"] = "rear"
+    motion: Literal["toggle", "open", "close"] = "toggle"
 
 
 class OptionalPassword(Parameters):
@@ -65,8 +66,10 @@ def move_trunk(car: Car, which: Trunk) -> None:
     require_parked(car)
     if which.which_trunk == "front":
         car.body.front_trunk_open = True
-    else:
+    elif which.motion == "toggle":
         car.body.rear_trunk_open = not car.body.rear_trunk_open
+    else:
+        car.body.rear_trunk_open = which.motion == "open"
 
 
 def remote_start(car: Car, _: NoParameters) -> None:

@@ -14,11 +14,13 @@ from tesla_protocol.command.vcsec_pb2 import (
 from tesla_sandbox.cars.security.actions import Call
 from tesla_sandbox.cars.security.faults import ProtocolFault
 
+_OPEN_REAR = {"which_trunk": "rear", "motion": "open"}
+
 _RKE_CALLS: Mapping["RKEAction_E", Call] = {
     RKEAction_E.RKE_ACTION_UNLOCK: Call("door_unlock", {}),
     RKEAction_E.RKE_ACTION_LOCK: Call("door_lock", {}),
     RKEAction_E.RKE_ACTION_AUTO_SECURE_VEHICLE: Call("door_lock", {}),
-    RKEAction_E.RKE_ACTION_OPEN_TRUNK: Call("actuate_trunk", {"which_trunk": "rear"}),
+    RKEAction_E.RKE_ACTION_OPEN_TRUNK: Call("actuate_trunk", _OPEN_REAR),
     RKEAction_E.RKE_ACTION_OPEN_FRUNK: Call("actuate_trunk", {"which_trunk": "front"}),
     RKEAction_E.RKE_ACTION_OPEN_CHARGE_PORT: Call("charge_port_door_open", {}),
     RKEAction_E.RKE_ACTION_CLOSE_CHARGE_PORT: Call("charge_port_door_close", {}),
@@ -35,8 +37,8 @@ _MOVE, _STOP, _OPEN, _CLOSE = (
 
 _CLOSURE_CALLS: Mapping[tuple[str, "ClosureMoveType_E"], Call] = {
     ("rearTrunk", _MOVE): Call("actuate_trunk", {"which_trunk": "rear"}),
-    ("rearTrunk", _OPEN): Call("actuate_trunk", {"which_trunk": "rear"}),
-    ("rearTrunk", _CLOSE): Call("actuate_trunk", {"which_trunk": "rear"}),
+    ("rearTrunk", _OPEN): Call("actuate_trunk", {"which_trunk": "rear", "motion": "open"}),
+    ("rearTrunk", _CLOSE): Call("actuate_trunk", {"which_trunk": "rear", "motion": "close"}),
     ("frontTrunk", _MOVE): Call("actuate_trunk", {"which_trunk": "front"}),
     ("frontTrunk", _OPEN): Call("actuate_trunk", {"which_trunk": "front"}),
     ("chargePort", _OPEN): Call("charge_port_door_open", {}),

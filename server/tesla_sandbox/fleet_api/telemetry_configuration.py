@@ -1,0 +1,169 @@
+"""Fleet Telemetry configurations: create with a signed token, read, delete, and errors.
+
+Source: Tesla Fleet API documentation, fleet-telemetry and vehicle-endpoints.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.responses import Response
+from tesla_protocol.telemetry.vehicle_data_pb2 import Field as TelemetryField
+
+from tesla_sandbox.cars.car import Car
+from tesla_sandbox.cars.security.configuration_token import InvalidTokenError, read_token
+from tesla_sandbox.cars.security.keychain import encoded_point
+from tesla_sandbox.cars.telemetry_configs import TooManyConfigurationsError
+from tesla_sandbox.fleet_api import fields
+from tesla_sandbox.fleet_api.answers import answer, invalid_field, invalid_request, not_found, refusal
+from tesla_sandbox.fleet_api.call import FleetCall
+from tesla_sandbox.fleet_api.endpoints import EndpointTable, TokenKind
+from tesla_sandbox.scopes import Scope
+
+TELEMETRY_ENDPOINTS = EndpointTable()
+
+FIRST_FIRMWARE = (2024, 26)
+"""The lowest firmware that takes a signed configuration."""
+
+LOCATION_FIELDS = frozenset(
+    {
+        "Location",
+        "OriginLocation",
+        "DestinationLocation",
+        "DestinationName",
+        "RouteLine",
+        "GpsState",
+        "GpsHeading",
+    }
+)
+"""Fields that need the location scope."""
+
+_CONFIG = "/api/1/vehicles/{vin}/fleet_telemetry_config"
+_DEVICE_DATA = (Scope.VEHICLE_DEVICE_DATA,)
+_SKIPPED = ("missing_key", "unsupported_hardware", "unsupported_firmware", "max_configs")
+
+
+class FieldSettings(BaseModel):
+    """How often one field is sent."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+    interval_seconds: int = Field(ge=1, le=31_536_000)
+    minimum_delta: float | None = Field(default=None, ge=0)
+    resend_interval_seconds: int | None = Field(default=None, ge=1)
+
+
+class Settings(BaseModel):
+    """The claims of a configuration."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+    hostname: str = Field(min_length=1, max_length=253)
+    port: int = Field(default=443, ge=1, le=65_535)
+    ca: str = Field(default="", max_length=65_536)
+    fields: dict[str, FieldSettings] = Field(min_length=1)
+    alert_types: list[str] = Field(default_factory=list)
+    exp: int | None = None
+
+
+@TELEMETRY_ENDPOINTS.endpoint("POST", "/api/1/vehicles/fleet_telemetry_config", any_of=_DEVICE_DATA)
+async def create_unsigned(call: FleetCall) -> Response:
+    """Refuse: the configuration has to be signed, which a command proxy does for its callers."""
+    raise invalid_request("the configuration must be signed; send it through the vehicle-command HTTP proxy")
+
+
+@TELEMETRY_ENDPOINTS.endpoint("POST", "/api/1/vehicles/fleet_telemetry_config_jws", any_of=_DEVICE_DATA)
+async def create(call: FleetCall) -> Response:
+    """Leave a signed configuration for cars."""
+    body = await call.json()
+    vins = fields.texts(body, "vins")
+    try:
+        signer, claims = read_token(fields.text(body, "token", longest=200_000))
+    except InvalidTokenError as error:
+        raise invalid_field("token", str(error)) from error
+    _check_settings(call, claims)
+    updated, skipped = 0, {name: list[str]() for name in _SKIPPED}
+    for vin in dict.fromkeys(vins):
+        car = call.world.car_of(call.require_user(), vin)
+        if car is None:
+            raise not_found()
+        obstacle = _configure(call, car, signer, claims)
+        if obstacle is None:
+            updated += 1
+        else:
+            skipped[obstacle].append(car.vin)
+    return answer({"updated_vehicles": updated, "skipped_vehicles": skipped})
+
+
+@TELEMETRY_ENDPOINTS.endpoint("GET", _CONFIG, any_of=_DEVICE_DATA)
+async def read(call: FleetCall) -> Response:
+    """The application's configuration of one car, and whether the car has adopted it."""
+    car = call.car()
+    if car.reachable():
+        car.telemetry.adopt_all()
+    config = car.telemetry.of(call.application.client_id)
+    key = call.application.public_key
+    return answer(
+        {
+            "synced": config is not None and config.adopted,
+            "config": dict(config.settings) if config is not None else None,
+            "limit_reached": car.telemetry.limit_reached,
+            "key_paired": key is not None and car.key_state(key) != "unpaired",
+        }
+    )
+
+
+@TELEMETRY_ENDPOINTS.endpoint("DELETE", _CONFIG, token=TokenKind.EITHER)
+async def delete(call: FleetCall) -> Response:
+    """Take the application's configuration off one car; a partner token does as well."""
+    if call.user is None:
+        car = call.world.cars.get(call.path_params["vin"])
+    else:
+        call.require_scopes(any_of=_DEVICE_DATA)
+        car = call.car()
+    if car is None:
+        raise not_found()
+    removed = car.telemetry.remove(call.application.client_id)
+    return answer({"updated_vehicles": int(removed)})
+
+
+@TELEMETRY_ENDPOINTS.endpoint("GET", "/api/1/vehicles/{vin}/fleet_telemetry_errors", any_of=_DEVICE_DATA)
+async def errors(call: FleetCall) -> Response:
+    """What went wrong while the car streamed."""
+    car = call.car()
+    found = [{"name": error.name, "error": error.error, "vin": car.vin} for error in car.telemetry.errors]
+    return answer({"fleet_telemetry_errors": found})
+
+
+def _check_settings(call: FleetCall, claims: Mapping[str, Any]) -> None:
+    try:
+        settings = Settings.model_validate(claims)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        raise invalid_field(f"config.{'.'.join(map(str, first['loc']))}", first["msg"]) from error
+    unknown = sorted(set(settings.fields) - set(TelemetryField.keys()))
+    if unknown:
+        raise invalid_field(f"config.fields.{unknown[0][:50]}", "is no telemetry field")
+    if settings.exp is not None and settings.exp <= call.world.clock.time():
+        raise invalid_field("config.exp", "must be in the future")
+    if LOCATION_FIELDS.intersection(settings.fields):
+        call.require_scopes(all_of=(Scope.VEHICLE_LOCATION,))
+
+
+def _configure(call: FleetCall, car: Car, signer: bytes, claims: Mapping[str, Any]) -> str | None:
+    """Leave the configuration; the reason to skip the car if that is not possible."""
+    own_key = call.application.public_key
+    if own_key is None or encoded_point(own_key) != signer:
+        raise refusal(403, "the token is not signed with the application's key")
+    if not car.spec.speaks_protocol:
+        return "unsupported_hardware"
+    if not car.firmware_at_least(*FIRST_FIRMWARE) or car.spec.telemetry_version is None:
+        return "unsupported_firmware"
+    if not car.keychain.is_paired(signer):
+        return "missing_key"
+    try:
+        config = car.telemetry.put(call.application.client_id, claims)
+    except TooManyConfigurationsError:
+        return "max_configs"
+    config.adopted = car.reachable()
+    return None
