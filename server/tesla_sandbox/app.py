@@ -17,6 +17,7 @@ from tesla_sandbox.auth.pairing import PairingPages
 from tesla_sandbox.auth.token_endpoint import TokenEndpoint
 from tesla_sandbox.control.access import LoopbackOnly
 from tesla_sandbox.control.api import ControlApi, ScenarioLoader
+from tesla_sandbox.control.page import LivePage
 from tesla_sandbox.fleet_api.answers import refusal
 from tesla_sandbox.fleet_api.endpoints import EndpointTable
 from tesla_sandbox.fleet_api.energy import ENERGY_ENDPOINTS
@@ -24,8 +25,11 @@ from tesla_sandbox.fleet_api.energy_history import HISTORY_ENDPOINTS
 from tesla_sandbox.fleet_api.gate import guarded
 from tesla_sandbox.fleet_api.partner import PARTNER_ENDPOINTS
 from tesla_sandbox.fleet_api.products import PRODUCT_ENDPOINTS
+from tesla_sandbox.fleet_api.telemetry_configuration import TELEMETRY_ENDPOINTS
 from tesla_sandbox.fleet_api.users import USER_ENDPOINTS
 from tesla_sandbox.fleet_api.vehicle_commands import COMMAND_ENDPOINTS
+from tesla_sandbox.fleet_api.vehicle_information import INFORMATION_ENDPOINTS
+from tesla_sandbox.fleet_api.vehicle_sharing import SHARING_ENDPOINTS
 from tesla_sandbox.fleet_api.vehicles import VEHICLE_ENDPOINTS
 from tesla_sandbox.request_log import RequestLogMiddleware
 from tesla_sandbox.world import REGIONS, World
@@ -36,6 +40,9 @@ FLEET_API_TABLES: tuple[EndpointTable, ...] = (
     PRODUCT_ENDPOINTS,
     VEHICLE_ENDPOINTS,
     COMMAND_ENDPOINTS,
+    INFORMATION_ENDPOINTS,
+    SHARING_ENDPOINTS,
+    TELEMETRY_ENDPOINTS,
     ENERGY_ENDPOINTS,
     HISTORY_ENDPOINTS,
     PARTNER_ENDPOINTS,
@@ -60,6 +67,7 @@ def build_app(world: World, loader: ScenarioLoader, on_startup: Callable[[], Non
             *ConsentManagement(world).routes(),
             *PairingPages(world).routes(),
             Mount("/sandbox/v1", app=LoopbackOnly(Router(ControlApi(world, loader).routes()))),
+            Mount("/sandbox", app=LoopbackOnly(Router(LivePage(world).routes()))),
             *(Mount(f"/{region}", routes=fleet_routes(world, region, FLEET_API_TABLES)) for region in REGIONS),
         ],
         middleware=[Middleware(RequestLogMiddleware, world=world)],

@@ -3,7 +3,6 @@
 from dataclasses import asdict
 from typing import Protocol
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,7 +25,16 @@ from tesla_sandbox.control.account_changes import (
     user_summary,
 )
 from tesla_sandbox.control.answers import Change, ControlError, Handler, read_change, reporting_errors
+from tesla_sandbox.control.clock_changes import ClockChange, apply_clock_change, clock_summary
 from tesla_sandbox.control.home_changes import HomeChange, apply_home_change, home_summary
+from tesla_sandbox.control.lookups import (
+    application_key,
+    car_summary,
+    find_application,
+    find_car,
+    find_home,
+    find_parties,
+)
 from tesla_sandbox.faults import FAULTS, Fault, FaultParameters, UnknownFaultError
 from tesla_sandbox.fleet_api.answers import json_answer
 from tesla_sandbox.homes.home import Home
@@ -34,14 +42,6 @@ from tesla_sandbox.scenario import Scenario, ScenarioError, parse_scenario
 from tesla_sandbox.world import Application, User, World
 
 MOST_LISTED = 1_000
-
-
-class ClockChange(Change):
-    """Changes of the clock; `step_seconds` jumps forward."""
-
-    paused: bool | None = None
-    speed: float | None = None
-    step_seconds: float | None = None
 
 
 class FaultChange(Change):
@@ -81,8 +81,8 @@ class ControlApi:
             ("GET", "/cars/{vin}", self.car),
             ("PATCH", "/cars/{vin}", self.change_car),
             ("GET", "/homes", self.homes),
-            ("GET", "/homes/{site_id:int}", self.home),
-            ("PATCH", "/homes/{site_id:int}", self.change_home),
+            ("GET", "/homes/{site_id}", self.home),
+            ("PATCH", "/homes/{site_id}", self.change_home),
             ("GET", "/users", self.users),
             ("GET", "/grants", self.grants),
             ("PUT", "/grants/{email}/{client_id}", self.put_grant),
@@ -119,43 +119,31 @@ class ControlApi:
 
     async def clock(self, _: Request) -> Response:
         """The virtual time and how it flows."""
-        clock = self._world.clock
-        return json_answer(
-            {"time": clock.time(), "now": clock.now().isoformat(), "speed": clock.speed, "paused": clock.paused}
-        )
+        return json_answer(clock_summary(self._world.clock))
 
     async def change_clock(self, request: Request) -> Response:
         """Pause, resume, speed up or step the clock."""
-        change, clock = await read_change(request, ClockChange), self._world.clock
-        try:
-            if change.speed is not None:
-                clock.set_speed(change.speed)
-            if change.paused is not None:
-                (clock.pause if change.paused else clock.resume)()
-            if change.step_seconds is not None:
-                clock.step(change.step_seconds)
-        except ValueError as unfit:
-            raise ControlError(400, str(unfit)) from unfit
+        apply_clock_change(self._world.clock, await read_change(request, ClockChange))
         return await self.clock(request)
 
     async def cars(self, request: Request) -> Response:
         """Every car, in pages of at most 1000."""
         start = _offset(request)
         cars = list(self._world.cars.values())[start : start + MOST_LISTED]
-        return json_answer({"cars": [self._car_summary(car) for car in cars]})
+        return json_answer({"cars": [car_summary(self._world, car) for car in cars]})
 
     async def car(self, request: Request) -> Response:
         """One car."""
-        return json_answer(self._car_summary(self._car(request)))
+        return json_answer(car_summary(self._world, self._car(request)))
 
     async def change_car(self, request: Request) -> Response:
         """Change one car; see `cars.control` for the fields."""
         car = self._car(request)
         try:
-            car_control.patch(car, await _json_object(request), self._application_key())
+            car_control.patch(car, await _json_object(request), application_key(self._world))
         except ValueError as unfit:
             raise ControlError(400, str(unfit)) from unfit
-        return json_answer(self._car_summary(car))
+        return json_answer(car_summary(self._world, car))
 
     async def homes(self, request: Request) -> Response:
         """Every home, in pages of at most 1000."""
@@ -261,35 +249,16 @@ class ControlApi:
         return json_answer({"requests": []})
 
     def _car(self, request: Request) -> Car:
-        vin = str(request.path_params["vin"])
-        if vin not in self._world.cars:
-            raise ControlError(404, f"there is no car {vin}")
-        return self._world.cars[vin]
-
-    def _car_summary(self, car: Car) -> dict[str, object]:
-        key = self._application_key()
-        return {**car_control.summary(car), "key": car.key_state(key) if key is not None else "unpaired"}
-
-    def _application_key(self) -> EllipticCurvePublicKey | None:
-        return next((entry.public_key for entry in self._world.applications.values()), None)
+        return find_car(self._world, str(request.path_params["vin"]))
 
     def _home(self, request: Request) -> Home:
-        site_id = int(request.path_params["site_id"])
-        if site_id not in self._world.homes:
-            raise ControlError(404, f"there is no home {site_id}")
-        return self._world.homes[site_id]
+        return find_home(self._world, str(request.path_params["site_id"]))
 
     def _application(self, request: Request) -> Application:
-        application = self._world.applications.get(str(request.path_params["client_id"]))
-        if application is None:
-            raise ControlError(404, "there is no such application")
-        return application
+        return find_application(self._world, str(request.path_params["client_id"]))
 
     def _parties(self, request: Request) -> tuple[User, Application]:
-        user = self._world.user_by_email(str(request.path_params["email"]))
-        if user is None:
-            raise ControlError(404, "there is no such user")
-        return user, self._application(request)
+        return find_parties(self._world, str(request.path_params["email"]), str(request.path_params["client_id"]))
 
 
 def _offset(request: Request) -> int:
