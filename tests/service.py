@@ -6,20 +6,26 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from cryptography.hazmat.primitives import serialization
 from wattbus.v1 import admin_service_pb2, connection_service_pb2, device_service_pb2
-from wattbus.v1.admin_service_pb2_grpc import AdminServiceAsyncStub, AdminServiceStub
+from wattbus.v1.admin_service_pb2_grpc import AdminServiceStub
 from wattbus.v1.connection_pb2 import Access, Connection
-from wattbus.v1.connection_service_pb2_grpc import ConnectionServiceAsyncStub, ConnectionServiceStub
+from wattbus.v1.connection_service_pb2_grpc import ConnectionServiceStub
 from wattbus.v1.device_pb2 import Device
-from wattbus.v1.device_service_pb2_grpc import DeviceServiceAsyncStub, DeviceServiceStub
+from wattbus.v1.device_service_pb2_grpc import DeviceServiceStub
 
 from tests.processes import Sandbox, python_process, sandbox_process
 from wattbus_server.cli.demo.browser import Browser
 from wattbus_server.cli.keys import new_encryption_key, write_command_key
+
+# These names exist in the type hints of the stubs only.
+if TYPE_CHECKING:
+    from wattbus.v1.admin_service_pb2_grpc import AdminServiceAsyncStub
+    from wattbus.v1.connection_service_pb2_grpc import ConnectionServiceAsyncStub
+    from wattbus.v1.device_service_pb2_grpc import DeviceServiceAsyncStub
 
 CLIENT_ID, CLIENT_SECRET, DOMAIN = "wattbus-test", "wattbus-test-secret", "wattbus.example.com"
 
@@ -56,8 +62,8 @@ class Tenant:
     name: str
     key: str
     metadata: Metadata
-    devices: DeviceServiceAsyncStub
-    connections: ConnectionServiceAsyncStub
+    devices: "DeviceServiceAsyncStub"
+    connections: "ConnectionServiceAsyncStub"
 
     async def create_link(
         self, user: str = "robin", access: Sequence[Access.ValueType] = EVERY_ACCESS, **fields: Any
@@ -119,7 +125,7 @@ class Service:
         return str(self.announcement["http"])
 
     @property
-    def admin(self) -> AdminServiceAsyncStub:
+    def admin(self) -> "AdminServiceAsyncStub":
         return AdminServiceStub(self.channel)
 
     @property

@@ -4,6 +4,9 @@ In order: a request id, then the drain gate, then authentication. A refused call
 other error. Health checks need no key; everything else does, reflection included.
 """
 
+# Some classes of grpc take type parameters in their hints only.
+from __future__ import annotations
+
 import asyncio
 import hmac
 import re

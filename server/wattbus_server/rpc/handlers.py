@@ -3,6 +3,9 @@
 Each method is wrapped once, at registration, so that a call costs no chain of interceptors.
 """
 
+# Some classes of grpc take type parameters in their hints only.
+from __future__ import annotations
+
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable

@@ -7,7 +7,7 @@ import grpc
 import structlog
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_channelz.v1 import channelz
-from grpc_health.v1 import health, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from wattbus_server.rpc.caller import Caller
 from wattbus_server.rpc.credentials import bind
@@ -78,7 +78,7 @@ class RpcServer:
     async def start(self) -> None:
         """Accept calls, and say so in the health service."""
         for name in ("", *self._names):
-            await self._health.set(name, health.health_pb2.HealthCheckResponse.SERVING)
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         if self._channelz is not None:
             await self._channelz.start()
         await self._server.start()

@@ -6,16 +6,23 @@ import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 from cryptography.hazmat.primitives import serialization
 from wattbus.v1 import admin_service_pb2
-from wattbus.v1.admin_service_pb2_grpc import AdminServiceAsyncStub, AdminServiceStub
-from wattbus.v1.connection_service_pb2_grpc import ConnectionServiceAsyncStub, ConnectionServiceStub
-from wattbus.v1.device_service_pb2_grpc import DeviceServiceAsyncStub, DeviceServiceStub
+from wattbus.v1.admin_service_pb2_grpc import AdminServiceStub
+from wattbus.v1.connection_service_pb2_grpc import ConnectionServiceStub
+from wattbus.v1.device_service_pb2_grpc import DeviceServiceStub
 
 from wattbus_server.cli.demo.processes import free_port, running
 from wattbus_server.cli.keys import new_encryption_key, write_command_key
+
+# These names exist in the type hints of the stubs only.
+if TYPE_CHECKING:
+    from wattbus.v1.admin_service_pb2_grpc import AdminServiceAsyncStub
+    from wattbus.v1.connection_service_pb2_grpc import ConnectionServiceAsyncStub
+    from wattbus.v1.device_service_pb2_grpc import DeviceServiceAsyncStub
 
 CLIENT_ID = "wattbus-demo"
 DOMAIN = "wattbus.example.com"
@@ -30,8 +37,8 @@ class DemoWorld:
     grpc_address: str
     http_url: str
     api_key: str
-    devices: DeviceServiceAsyncStub
-    connections: ConnectionServiceAsyncStub
+    devices: "DeviceServiceAsyncStub"
+    connections: "ConnectionServiceAsyncStub"
 
     @property
     def credentials(self) -> tuple[tuple[str, str], ...]:

@@ -8,7 +8,7 @@ import grpc
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 from wattbus.v1 import connection_service_pb2, device_service_pb2
-from wattbus.v1.action_pb2 import Action, Lock, SetChargeLimit
+from wattbus.v1.action_pb2 import Action, Lock, SetChargeLimit, Wake
 from wattbus.v1.blocker_pb2 import Blocker, Blockers
 from wattbus.v1.command_pb2 import Command, CommandState, Rung
 from wattbus.v1.connection_pb2 import Access, ConnectionState, LinkSessionState
@@ -60,7 +60,7 @@ class Story:
             paired, unpaired = await self._cars(devices)
             await self._command(paired)
             blocker = await self._blocked(unpaired)
-            await self._fix(browser, blocker)
+            await self._fix(browser, unpaired, blocker)
             await self._again(unpaired)
 
     async def _link(self, browser: Browser) -> str:
@@ -160,8 +160,10 @@ class Story:
             return blocker
         raise StoryError("the command was not refused")
 
-    async def _fix(self, browser: Browser, blocker: Blocker) -> None:
+    async def _fix(self, browser: Browser, car: Device, blocker: Blocker) -> None:
         self._narrator.chapter("The fix: the end user follows the link of the remedy")
+        self._narrator.say("The vehicle must be online for it, and it sleeps. Waking needs no key:")
+        self._tell(await self._create(car, Action(wake=Wake()), "demo-wake-1"))
         html = await browser.open(blocker.remedies[0].link)
         _expect(bool(forms_of(html)), "the pairing page has no form")
         await browser.submit(button=("decision", "pair"))

@@ -5,6 +5,7 @@ Source: Tesla Fleet API documentation, authentication/third-party-tokens and aut
 
 import asyncio
 import time
+import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,6 @@ from typing import Any, TypeVar
 
 import httpx
 from authlib.integrations.base_client import OAuthError
-from authlib.integrations.httpx_client import AsyncOAuth2Client
 from wattbus.v1.blocker_pb2 import Blocker
 from wattbus.v1.connection_pb2 import Access
 from wattbus.v1.reason_pb2 import Reason
@@ -34,6 +34,11 @@ from wattbus_server.vendors.tesla.tokens import (
     access_claims,
     check_identity,
 )
+
+with warnings.catch_warnings():
+    # authlib announces that it will follow the successor of httpx; until then httpx works, and users need not read it.
+    warnings.filterwarnings("ignore", message="The httpx module is deprecated")
+    from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 Result = TypeVar("Result")
 
