@@ -51,8 +51,8 @@ class Vendor1:
     """Set when a renewal has reached the vendor."""
     spent: list[str] = field(default_factory=list)
     """Every refresh token that reached the vendor."""
-    discoveries: int = 0
-    rejected_tokens: set[str] = field(default_factory=set)
+    discovered: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a discovery succeeded."""
 
     def __post_init__(self) -> None:
         self.renew_gate.set()
@@ -107,13 +107,11 @@ class Vendor1:
         )
 
     async def discover(self, account: VendorAccount) -> Sequence[DiscoveredDevice]:
-        self.discoveries += 1
-        token = await account.access_token()
-        if token in self.rejected_tokens:
-            await account.replace_token(token)
+        await account.access_token()
         if self.discover_problem is not None:
             raise self.discover_problem
         await account.remember_region("eu")
+        self.discovered.set()
         return list(self.devices)
 
     async def next_steps(self, account: VendorAccount, devices: Sequence[DeviceRecord]) -> Sequence[Remedy]:

@@ -62,6 +62,7 @@ _FAILURES: Mapping[Reason.ValueType, tuple[int, str]] = {
         409,
         "You signed in with another {vendor} account than before. Please use the account that was connected.",
     ),
+    Reason.REASON_LINK_SESSION_EXPIRED: (410, "The sign-in took too long. Ask the app for a new link to try again."),
     Reason.REASON_CLIENT_CREDENTIALS_REJECTED: (500, "{vendor} does not accept this service. Its operator must act."),
     Reason.REASON_VENDOR_APPLICATION_NOT_CONFIGURED: (500, "This service is not set up for {vendor}."),
 }

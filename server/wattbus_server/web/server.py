@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Iterator
 
@@ -65,6 +66,8 @@ class HttpServer:
             h11_max_incomplete_event_size=_LARGEST_HEAD_BYTES,
             timeout_keep_alive=_IDLE_SECONDS,
         )
+        # uvicorn logs requests as soon as anybody attaches a handler, whatever `access_log` says.
+        logging.getLogger("uvicorn.access").disabled = True
         self._server = _QuietServer(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]), name="http")
         listening = asyncio.create_task(self._server.listening.wait())

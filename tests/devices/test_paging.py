@@ -1,0 +1,56 @@
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wattbus.v1.reason_pb2 import Reason
+
+from wattbus_server.paging import PageRequest
+from wattbus_server.problem import Problem
+
+ARGUMENTS = b"arguments"
+
+
+@given(
+    st.lists(st.text(min_size=1, max_size=40, alphabet=st.characters(codec="utf-8")), unique=True),
+    st.integers(1, 10),
+)
+def test_pages_hold_every_item_once_and_in_order(keys: list[str], size: int) -> None:
+    keys = sorted(keys)
+    seen: list[str] = []
+    token = ""
+    while True:
+        request = PageRequest.parse(size, token, ARGUMENTS)
+        page, token = request.cut([key for key in keys if key > request.after], lambda key: key)
+        assert len(page) <= size
+        seen += page
+        if not token:
+            break
+    assert seen == keys
+
+
+@pytest.mark.parametrize(("asked", "given"), [(0, 50), (7, 7), (1000, 1000), (5000, 1000)])
+def test_sizes_have_a_default_and_a_limit(asked: int, given: int) -> None:
+    assert PageRequest.parse(asked, "", ARGUMENTS).size == given
+
+
+def test_a_negative_size_is_refused() -> None:
+    with pytest.raises(Problem) as caught:
+        PageRequest.parse(-1, "", ARGUMENTS)
+    assert caught.value.field_violations[0].field == "page_size"
+
+
+@given(st.text(min_size=1, max_size=2000) | st.binary(max_size=40).map(lambda raw: base64.b64encode(raw).decode()))
+def test_any_other_text_is_refused_as_a_token(token: str) -> None:
+    if not token:
+        return
+    with pytest.raises(Problem) as caught:
+        PageRequest.parse(1, token, ARGUMENTS)
+    assert caught.value.reason == Reason.REASON_PAGE_TOKEN_INVALID
+
+
+def test_a_token_is_bound_to_the_arguments() -> None:
+    _, token = PageRequest.parse(1, "", ARGUMENTS).cut(["a", "b"], lambda key: key)
+    assert PageRequest.parse(1, token, ARGUMENTS).after == "a"
+    with pytest.raises(Problem):
+        PageRequest.parse(1, token, b"other arguments")
