@@ -7,14 +7,17 @@ from datetime import date, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from tesla_sandbox.cars.spec import CarSpec, LocationSpec
 from tesla_sandbox.fleet_api.rate_limits import DEFAULT_LIMITS, RateClass
+from tesla_sandbox.homes.tariff import check_tariff
 from tesla_sandbox.scopes import USER_SCOPES, Scope
 
+TIME_ZONES = available_timezones()
 DEFAULT_SCENARIO = "demo-home"
 
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -132,6 +135,18 @@ class HomeSpec(Spec):
     optimizer_delay_s: float = Field(default=300.0, ge=0, le=7200)
     stubbornness: Percent = 0.0
     tariff: dict[str, Any] | None = None
+
+    @field_validator("tariff")
+    @classmethod
+    def _readable_tariff(cls, tariff: dict[str, Any] | None) -> dict[str, Any] | None:
+        return check_tariff(tariff) if tariff is not None else None
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        if name not in TIME_ZONES:
+            raise ValueError("not an IANA time zone")
+        return name
 
 
 class UserSpec(Spec):

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tesla_sandbox.control.answers import Change
 from tesla_sandbox.homes.home import GridServicesEvent, Home, StormWatch
 from tesla_sandbox.homes.rendering import live_status
+from tesla_sandbox.homes.tariff import check_tariff
 
 Watts = Annotated[float, Field(ge=0, le=10_000_000)]
 ExportRule = Literal["battery_ok", "pv_only", "never"]
@@ -86,6 +87,11 @@ class HomeChange(Change):
     outage: Literal["none", "grid_failure", "intentional"] = "none"
     storm: StormChange | None = None
     grid_services_event: EventChange | None = None
+
+    @field_validator("tariff")
+    @classmethod
+    def _readable_tariff(cls, tariff: dict[str, object] | None) -> dict[str, object] | None:
+        return check_tariff(tariff) if tariff is not None else None
 
 
 def apply_home_change(home: Home, change: HomeChange) -> None:

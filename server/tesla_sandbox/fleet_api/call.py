@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import NoReturn
 
 from starlette.requests import ClientDisconnect, Request
@@ -109,7 +110,7 @@ def _json_object(body: bytes) -> dict[str, object]:
     if not body.strip():
         raise not_a_json_request()
     try:
-        parsed = json.loads(body, parse_constant=_refuse_constant)
+        parsed = json.loads(body, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as broken:
         raise invalid_request("the body is not valid JSON") from broken
     if not isinstance(parsed, dict):
@@ -119,3 +120,10 @@ def _json_object(body: bytes) -> dict[str, object]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text} is too large")
+    return number

@@ -8,11 +8,13 @@ end of the week. Days count from 0 for Monday here; sources disagree about that.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from typing import cast
 
 Json = Mapping[str, object]
 
 MINUTES_PER_DAY = 1_440
+DEEPEST = 12
 EVERY = "ALL"
 
 
@@ -50,6 +52,7 @@ def check_tariff(tariff: object) -> dict[str, object]:
         TariffError: If a part is missing or of the wrong kind, or a priced period has no times.
     """
     checked = _object(tariff, "tariff_content_v2")
+    _check_plain(checked, DEEPEST)
     for part in ("energy_charges", "seasons"):
         _object(checked.get(part), part)
     _check_charges(checked)
@@ -58,6 +61,16 @@ def check_tariff(tariff: object) -> dict[str, object]:
         if "energy_charges" in sell:
             _check_charges(sell)
     return dict(checked)
+
+
+def _check_plain(value: object, levels: int) -> None:
+    if levels == 0:
+        raise TariffError("the tariff is nested too deeply")
+    if isinstance(value, float) and not isfinite(value):
+        raise TariffError("the tariff has a number that is not finite")
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    for part in parts:
+        _check_plain(part, levels - 1)
 
 
 def _check_charges(tariff: Json) -> None:
