@@ -9,7 +9,8 @@ from pydantic import SecretStr
 
 from wattbus_server.settings import TeslaSettings
 from wattbus_server.vendors.tesla.api import FleetApi
-from wattbus_server.vendors.tesla.http import new_transport
+from wattbus_server.vendors.tesla.http import BoundedTransport, new_transport
+from wattbus_server.vendors.tesla.oauth import TeslaOAuth
 from wattbus_server.vendors.tesla.refusals import Refusals
 from wattbus_server.vendors.tesla.remedies import TeslaRemedies
 
@@ -27,6 +28,20 @@ def tesla_settings(api_urls: Mapping[str, str], **more: object) -> TeslaSettings
         **more,
     }
     return TeslaSettings.model_validate(values)
+
+
+def settings_for(base: str, api_urls: dict[str, str], **more: object) -> TeslaSettings:
+    return tesla_settings(
+        api_urls,
+        authorize_url=f"{base}/oauth2/v3/authorize",
+        token_url=f"{base}/oauth2/v3/token",
+        metadata_url=f"{base}/oauth2/v3/thirdparty/.well-known/openid-configuration",
+        **more,
+    )
+
+
+def oauth_of(settings: TeslaSettings, transport: BoundedTransport) -> TeslaOAuth:
+    return TeslaOAuth(settings, transport, TeslaRemedies(settings))
 
 
 @pytest.fixture
