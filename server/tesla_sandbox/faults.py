@@ -22,6 +22,8 @@ FAULTS: dict[str, str] = {
     # Energy sites; the target is the energy site id.
     "ignored_energy_write": "An energy write answers success and changes nothing.",
     "slow_energy_write": "An energy write is applied after `seconds` (default 60).",
+    "empty_write_answer": "An energy write is carried out and answers 204 without a body.",
+    "blank_write_answer": "An energy write is carried out and answers with a blank response.",
     "site_unreachable": "Energy reads answer 500 'upstream internal error'.",
     "no_energy_left": "live_status and products leave out energy_left and total_pack_energy.",
     "stale_live_status": "live_status repeats the state of `seconds` (default 600) ago.",

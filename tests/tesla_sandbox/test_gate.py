@@ -134,6 +134,7 @@ async def test_a_device_has_a_limit_per_minute_that_names_the_wait(person: Perso
         (b"[]", "application/json", 400, "invalid_request"),
         (b"null", "application/json", 400, "invalid_request"),
         (b'{"backup_reserve_percent": NaN}', "application/json", 400, "invalid_request"),
+        (b'{"backup_reserve_percent": 1e400}', "application/json", 400, "invalid_request"),
         (b"\xff\xfe", "application/json", 400, "invalid_request"),
         (b"[" * 100_000, "application/json", 400, "invalid_request"),
         (b'{"backup_reserve_percent": ' + b"9" * 5_000 + b"}", "application/json", 400, "invalid_request"),
