@@ -6,6 +6,7 @@ from pathlib import Path
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect
+
 from wattbus_server.storage.database import open_engine
 from wattbus_server.storage.migrate import migrate
 from wattbus_server.storage.tables import metadata

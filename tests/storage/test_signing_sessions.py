@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+
 from wattbus_server.storage.database import open_engine
 from wattbus_server.storage.migrate import migrate
 from wattbus_server.storage.signing_sessions import SqlSessionStore

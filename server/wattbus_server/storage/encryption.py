@@ -23,11 +23,6 @@ _NONCE_BYTES = 12
 _HEADER_BYTES = len(_FORMAT) + _ID_BYTES + _NONCE_BYTES
 
 
-def generate_key() -> str:
-    """Return a new key as the setting `encryption_key` takes it."""
-    return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
-
-
 class Vault:
     """Encrypts with the first key, and decrypts with whichever key was used."""
 
