@@ -104,7 +104,7 @@ async def test_site_info_brings_the_settings_of_the_battery(make_api: MakeApi) -
 
 async def test_reading_a_battery_brings_energy_and_settings(make_api: MakeApi) -> None:
     async with tiny_server(cloud()) as server:
-        states = await reader(make_api, server).read(MemoryAccount(), battery(), HOME)
+        states = await reader(make_api, server).read(MemoryAccount(), battery(), [*HOME, vehicle(), meter("7")])
     assert paths(server) == ["live_status", "site_info"]
     own = [state for state in states if state.device == battery().name]
     assert any(state.battery.HasField("energy") for state in own)

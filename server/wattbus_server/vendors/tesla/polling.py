@@ -84,7 +84,8 @@ class TeslaReader:
         """
         if _is_vehicle(device):
             return await self._vehicle_data(account, device)
-        together = {other.name: other for other in (device, *siblings)}.values()
+        here = [other for other in siblings if not _is_vehicle(other) and site_of(other) == site_of(device)]
+        together = {other.name: other for other in (device, *here)}.values()
         states = await self._live_status(account, device, together)
         if device.kind == DeviceKind.DEVICE_KIND_BATTERY:
             states += await self._site_info(account, device, together)
