@@ -5,19 +5,11 @@ from collections.abc import Mapping
 from wattbus.v1.blocker_pb2 import Actor
 from wattbus.v1.reason_pb2 import Reason
 
-from wattbus_server.vendors.tesla.advice.rows import (
-    ACCOUNT,
-    DOCS,
-    LINK,
-    NEXT_TRY,
-    RESTART,
-    SCOPES,
-    AdviceRow,
-    Breadth,
-    RemedyRow,
-)
+from wattbus_server.vendors.tesla.advice import notice
+from wattbus_server.vendors.tesla.advice.pages import DOCS
+from wattbus_server.vendors.tesla.advice.rows import AdviceRow, Breadth, RemedyRow
 
-_RETRY = RemedyRow(Actor.ACTOR_NOBODY, "Nowhere: it passes with time", ("Try again later.",), ACCOUNT)
+_RETRY = RemedyRow(Actor.ACTOR_NOBODY, "Nowhere: it passes with time", ("Try again later.",), notice.ACCOUNT)
 _LINK_AGAIN = RemedyRow(
     Actor.ACTOR_END_USER,
     "A link page of this server",
@@ -25,7 +17,7 @@ _LINK_AGAIN = RemedyRow(
         "Create a link session (ConnectionService.CreateLinkSession) and send its URL to the end user.",
         "Sign in with the same Tesla account and allow the access again.",
     ),
-    LINK,
+    notice.LINK,
 )
 
 ACCOUNT_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
@@ -40,7 +32,7 @@ ACCOUNT_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                     "Choose this application and tick {missing_scope_titles}.",
                     "Save.",
                 ),
-                SCOPES,
+                notice.SCOPES,
                 "{consent_page}",
             ),
         ),
@@ -56,7 +48,7 @@ ACCOUNT_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                 Actor.ACTOR_END_USER,
                 "Tesla account",
                 ("Sign in at the link and follow what it says.", "If it stays locked, contact Tesla support."),
-                ACCOUNT,
+                notice.ACCOUNT,
                 "https://www.tesla.com/teslaaccount",
             ),
         ),
@@ -72,7 +64,7 @@ ACCOUNT_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                     "Add the base URL of the region to the setting tesla.api_urls.",
                     "Register the application in that region.",
                 ),
-                RESTART,
+                notice.RESTART,
                 f"{DOCS}/getting-started/regions-countries",
             ),
         ),
@@ -89,7 +81,7 @@ ACCOUNT_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                 Actor.ACTOR_NOBODY,
                 "Nowhere: it passes within about a minute",
                 ("Wait as long as the error says, then try again.", "Send fewer calls for this device."),
-                NEXT_TRY,
+                notice.NEXT_TRY,
             ),
         ),
     ),
@@ -100,7 +92,7 @@ ACCOUNT_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                 Actor.ACTOR_OPERATOR,
                 "This server's settings",
                 ("Raise the budget, or wait for the next period.",),
-                RESTART,
+                notice.RESTART,
             ),
         ),
         Breadth.APPLICATION,
@@ -112,7 +104,7 @@ ACCOUNT_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                 Actor.ACTOR_OPERATOR,
                 "This server's log and Tesla's answer",
                 ("Read Tesla's words in the evidence.", "Report them to the Wattbus project if they recur."),
-                NEXT_TRY,
+                notice.NEXT_TRY,
             ),
         ),
         metadata=("vendor_reason", "http_status"),

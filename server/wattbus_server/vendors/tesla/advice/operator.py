@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from wattbus.v1.blocker_pb2 import Actor
 from wattbus.v1.reason_pb2 import Reason
 
-from wattbus_server.vendors.tesla.advice.rows import ACCOUNT, DEVELOPER, DOCS, RESTART, AdviceRow, Breadth, RemedyRow
+from wattbus_server.vendors.tesla.advice import notice
+from wattbus_server.vendors.tesla.advice.pages import DEVELOPER, DOCS
+from wattbus_server.vendors.tesla.advice.rows import AdviceRow, Breadth, RemedyRow
 
 OPERATOR_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
     Reason.REASON_APPLICATION_NOT_REGISTERED_IN_REGION: AdviceRow(
@@ -22,7 +24,7 @@ OPERATOR_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                     "Register the domain {domain} in the region with a partner token (POST /api/1/partner_accounts).",
                     "Repeat it for every region that end users live in.",
                 ),
-                ACCOUNT,
+                notice.ACCOUNT,
                 f"{DOCS}/endpoints/partner-endpoints#register",
             ),
         ),
@@ -72,7 +74,7 @@ OPERATOR_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                     "Raise the billing limit; the default is 0.",
                     "Afterwards create telemetry configurations again: Tesla has removed them.",
                 ),
-                ACCOUNT,
+                notice.ACCOUNT,
                 f"{DEVELOPER}/dashboard",
             ),
         ),
@@ -88,7 +90,7 @@ OPERATOR_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                     "Compare client id and secret with the settings tesla.client_id and tesla.client_secret.",
                     "Restart this server with the right ones.",
                 ),
-                RESTART,
+                notice.RESTART,
                 f"{DEVELOPER}/dashboard",
             ),
         ),
@@ -101,7 +103,7 @@ OPERATOR_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                 Actor.ACTOR_OPERATOR,
                 "This server's settings",
                 ("Set {setting} and start the server again.",),
-                RESTART,
+                notice.RESTART,
                 f"{DOCS}/getting-started/what-is-fleet-api",
             ),
         ),

@@ -42,20 +42,3 @@ class AdviceRow:
     breadth: Breadth = Breadth.DEVICE
     metadata: tuple[str, ...] = ()
     """The facts that `reason.proto` promises as metadata, beside `device` and `connection`."""
-
-
-SCOPES = (
-    "The server reads the granted scopes from every new access token and renews the token when it verifies, "
-    "about every {interval}."
-)
-LINK = "The server notices at once when the end user finishes the link."
-KEY = "The server asks Tesla (fleet_status, not billed) about every {interval}."
-ACCOUNT = "The server lists the account's products (not billed) about every {interval}."
-RECORD = "The server reads the vehicle's record (not billed, does not wake it) about every {interval}."
-SETTINGS = "The server reads the site's settings (not billed) about every {interval}."
-LIVE = "The server reads the site's live status (not billed) about every {interval}."
-NEXT_TRY = "Nothing that is free shows it: send the command again, its answer tells."
-RESTART = "The server reads its settings when it starts."
-
-DEVELOPER = "https://developer.tesla.com"
-DOCS = f"{DEVELOPER}/docs/fleet-api"

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from wattbus.v1.blocker_pb2 import Actor
 from wattbus.v1.reason_pb2 import Reason
 
-from wattbus_server.vendors.tesla.advice.rows import LIVE, NEXT_TRY, SETTINGS, AdviceRow, RemedyRow
+from wattbus_server.vendors.tesla.advice import notice
+from wattbus_server.vendors.tesla.advice.rows import AdviceRow, RemedyRow
 
 _APP_ENERGY = "Tesla app, energy site"
 
@@ -20,13 +21,13 @@ SITE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                     "Ask the grid operator for permission to export from the battery.",
                     "Give the permission to the installer, who sets it in the system.",
                 ),
-                SETTINGS,
+                notice.SETTINGS,
             ),
             RemedyRow(
                 Actor.ACTOR_INSTALLER,
                 "Installer's commissioning tool (Tesla One), Permission to Export",
                 ("If the grid operator has given the permission, set Permission to Export accordingly.",),
-                SETTINGS,
+                notice.SETTINGS,
             ),
         ),
     ),
@@ -37,13 +38,13 @@ SITE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                 Actor.ACTOR_CALLER,
                 "Your call",
                 ("Send SetExportRule with EXPORT_RULE_SOLAR_AND_BATTERY, if the end user agrees.",),
-                SETTINGS,
+                notice.SETTINGS,
             ),
             RemedyRow(
                 Actor.ACTOR_END_USER,
                 f"{_APP_ENERGY}, Settings, Energy Exports",
                 ("Choose Everything (solar and battery).",),
-                SETTINGS,
+                notice.SETTINGS,
             ),
         ),
         metadata=("export_rule",),
@@ -55,9 +56,11 @@ SITE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                 Actor.ACTOR_CALLER,
                 "Your call",
                 ("Send SetGridCharging with allowed, if the end user agrees.",),
-                SETTINGS,
+                notice.SETTINGS,
             ),
-            RemedyRow(Actor.ACTOR_END_USER, f"{_APP_ENERGY}, Settings, Grid Charging", ("Switch it on.",), SETTINGS),
+            RemedyRow(
+                Actor.ACTOR_END_USER, f"{_APP_ENERGY}, Settings, Grid Charging", ("Switch it on.",), notice.SETTINGS
+            ),
         ),
     ),
     Reason.REASON_SETTING_LOCKED_BY_INSTALLER: AdviceRow(
@@ -70,7 +73,7 @@ SITE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                     "Check whether the grid operator and local rules allow the owner to change {setting}.",
                     "If so, unlock it.",
                 ),
-                SETTINGS,
+                notice.SETTINGS,
             ),
         ),
         metadata=("setting",),
@@ -85,7 +88,7 @@ SITE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                     "Enter the utility rate plan, which time-based control needs.",
                     "If the app does not offer it, ask the installer whether the system supports it.",
                 ),
-                SETTINGS,
+                notice.SETTINGS,
             ),
         ),
     ),
@@ -93,13 +96,16 @@ SITE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
         "Storm Watch is charging the battery and overrides mode and reserve.",
         (
             RemedyRow(
-                Actor.ACTOR_NOBODY, "Nowhere: it ends with the storm", ("Wait until the storm has passed.",), LIVE
+                Actor.ACTOR_NOBODY,
+                "Nowhere: it ends with the storm",
+                ("Wait until the storm has passed.",),
+                notice.LIVE,
             ),
             RemedyRow(
                 Actor.ACTOR_END_USER,
                 f"{_APP_ENERGY}, the Storm Watch notice",
                 ("Cancel Storm Watch for this storm, if running without a full battery is acceptable.",),
-                LIVE,
+                notice.LIVE,
             ),
         ),
     ),
@@ -107,13 +113,13 @@ SITE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
         "A grid-services event of the utility controls the battery.",
         (
             RemedyRow(
-                Actor.ACTOR_NOBODY, "Nowhere: it ends with the event", ("Wait until the event has ended.",), LIVE
+                Actor.ACTOR_NOBODY, "Nowhere: it ends with the event", ("Wait until the event has ended.",), notice.LIVE
             ),
             RemedyRow(
                 Actor.ACTOR_END_USER,
                 f"{_APP_ENERGY}, Virtual Power Plant",
                 ("Leave the running event, if the programme allows it.",),
-                LIVE,
+                notice.LIVE,
             ),
         ),
     ),
@@ -124,7 +130,7 @@ SITE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                 Actor.ACTOR_END_USER,
                 f"{_APP_ENERGY}, Settings, Go Off-Grid",
                 ("If it was disconnected on purpose, connect it again.", "In an outage, wait until the grid is back."),
-                LIVE,
+                notice.LIVE,
             ),
         ),
     ),
@@ -138,13 +144,13 @@ SITE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                     "Read the device's state; the gateway may still take it over.",
                     "If it did not, send the command again.",
                 ),
-                NEXT_TRY,
+                notice.NEXT_TRY,
             ),
             RemedyRow(
                 Actor.ACTOR_END_USER,
                 f"{_APP_ENERGY}, Settings",
                 ("Make sure that the gateway is connected to the internet and that the app can change the setting.",),
-                NEXT_TRY,
+                notice.NEXT_TRY,
             ),
         ),
         metadata=("setting", "wanted", "found"),

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from wattbus.v1.blocker_pb2 import Actor
 from wattbus.v1.reason_pb2 import Reason
 
-from wattbus_server.vendors.tesla.advice.rows import ACCOUNT, KEY, NEXT_TRY, RECORD, AdviceRow, RemedyRow
+from wattbus_server.vendors.tesla.advice import notice
+from wattbus_server.vendors.tesla.advice.rows import AdviceRow, RemedyRow
 
 VEHICLE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
     Reason.REASON_VIRTUAL_KEY_NOT_PAIRED: AdviceRow(
@@ -21,7 +22,7 @@ VEHICLE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                     "Open the link on the phone that has the Tesla app.",
                     "Choose the vehicle and approve the key. The vehicle must be online.",
                 ),
-                KEY + " A new key can take a moment to show.",
+                notice.KEY + " A new key can take a moment to show.",
                 "{pairing_page}",
             ),
         ),
@@ -37,7 +38,7 @@ VEHICLE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                     "Remove the key of this application from the list.",
                     "Open the link on the phone that has the Tesla app and approve the key again.",
                 ),
-                NEXT_TRY,
+                notice.NEXT_TRY,
                 "{pairing_page}",
             ),
         ),
@@ -52,7 +53,7 @@ VEHICLE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                     "Delete a key that nobody uses; a vehicle holds at most 20.",
                     "Open the link on the phone that has the Tesla app and approve the key of this application.",
                 ),
-                KEY,
+                notice.KEY,
                 "{pairing_page}",
             ),
         ),
@@ -64,7 +65,7 @@ VEHICLE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                 Actor.ACTOR_END_USER,
                 "Vehicle's screen, Controls, Safety",
                 ("Switch on Allow Mobile Access.",),
-                ACCOUNT,
+                notice.NEXT_COMMAND,
             ),
         ),
     ),
@@ -72,14 +73,17 @@ VEHICLE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
         "The vehicle answered no: {vendor_reason}.",
         (
             RemedyRow(
-                Actor.ACTOR_END_USER, "At the vehicle", ("Look at what the vehicle shows, then try again.",), NEXT_TRY
+                Actor.ACTOR_END_USER,
+                "At the vehicle",
+                ("Look at what the vehicle shows, then try again.",),
+                notice.NEXT_TRY,
             ),
         ),
         metadata=("vendor_reason",),
     ),
     Reason.REASON_VEHICLE_IN_SERVICE: AdviceRow(
         "The vehicle is in service mode or at a service centre.",
-        (RemedyRow(Actor.ACTOR_NOBODY, "Tesla service", ("Wait until the service has ended.",), RECORD),),
+        (RemedyRow(Actor.ACTOR_NOBODY, "Tesla service", ("Wait until the service has ended.",), notice.RECORD),),
     ),
     Reason.REASON_KEY_ROLE_INSUFFICIENT: AdviceRow(
         "The role of the virtual key, or the present state of the vehicle, does not allow this action.",
@@ -91,7 +95,7 @@ VEHICLE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                     "Park the vehicle and leave valet or service mode, then try again.",
                     "If it still refuses, delete the key of this application and pair it again as the owner.",
                 ),
-                NEXT_TRY,
+                notice.NEXT_TRY,
                 "{pairing_page}",
             ),
         ),
@@ -103,13 +107,13 @@ VEHICLE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                 Actor.ACTOR_CALLER,
                 "Your call",
                 ("Send the command again and let it wake the vehicle (wake_policy WAKE_POLICY_IF_ASLEEP).",),
-                RECORD,
+                notice.RECORD,
             ),
             RemedyRow(
                 Actor.ACTOR_END_USER,
                 "Tesla app or at the vehicle",
                 ("Open the vehicle in the Tesla app, or a door, and make sure that it has mobile reception or Wi-Fi.",),
-                RECORD,
+                notice.RECORD,
             ),
         ),
     ),
@@ -123,7 +127,7 @@ VEHICLE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                     "Wait some minutes, then try again.",
                     "If the vehicle is charging, the Tesla app can still control it.",
                 ),
-                NEXT_TRY,
+                notice.NEXT_TRY,
             ),
         ),
     ),

@@ -126,8 +126,12 @@ class VehicleSender:
             )
         payload = self._payload(account, device, row, command, action)
 
+        tries = 0
+
         async def post(message: bytes) -> bytes:
+            nonlocal tries
             may_act = carries_command(message)
+            tries += may_act
             response = await self._api.post(
                 account,
                 f"{vehicle_path(device)}/signed_command",
@@ -152,6 +156,11 @@ class VehicleSender:
         except SigningError as error:
             self._ways.keys.forget(device)
             raise self._refusals.failed(account, device, row, error) from error
+        except Problem as problem:
+            if tries > 1 and payload.repeatable:
+                # What ends the last try says nothing about the ones before it, one of which may have run.
+                problem.execution = Execution.UNKNOWN
+            raise
         return self._judged(account, device, row, command, "signed_command", None if result.ok else result.reason)
 
     def _payload(

@@ -14,8 +14,10 @@ from wattbus_server.vendors.tesla.control.site_conditions import SITE_CONDITIONS
 from wattbus_server.vendors.tesla.control.vehicle_way import VehicleWays
 from wattbus_server.vendors.tesla.scopes import to_grant
 
-TOKEN_RENEWAL_GAP = 30.0
+FIRST_RENEWAL_GAP = 30.0
 """Seconds between two renewals of one grant for verification: several blockers of a connection share one new token."""
+LONGEST_RENEWAL_GAP = 3600.0
+"""Renewals that bring nothing new become rarer, up to this many seconds: a grant is renewed at Tesla's expense."""
 
 _RENEWAL_MEMORY_LIMIT = 10_000
 
@@ -57,7 +59,7 @@ class Verification:
         self._reads = reads
         self._ways = ways
         self._monotonic = monotonic
-        self._renewed: dict[str, float] = {}
+        self._renewals: dict[str, tuple[float, float]] = {}
         self._checks: Mapping[Reason.ValueType, Check] = {
             Reason.REASON_SCOPE_MISSING: self._scope_missing,
             Reason.REASON_CLIENT_CREDENTIALS_REJECTED: self._credentials_rejected,
@@ -85,11 +87,12 @@ class Verification:
 
     async def _scope_missing(self, account: VendorAccount, _device: DeviceRecord | None, blocker: Blocker) -> bool:
         """Look at the granted scopes; a consent that was changed at Tesla shows in the next access token only."""
-        if not _scopes_lack(account, blocker):
-            return False
-        if self._may_renew(account):
+        if _scopes_lack(account, blocker) and self._may_renew(account):
             await account.replace_token(await account.access_token())
-        return _scopes_lack(account, blocker)
+        lacking = _scopes_lack(account, blocker)
+        if not lacking:
+            self._renewals.pop(account.connection, None)
+        return lacking
 
     async def _credentials_rejected(
         self, account: VendorAccount, _device: DeviceRecord | None, _blocker: Blocker
@@ -102,12 +105,12 @@ class Verification:
 
     def _may_renew(self, account: VendorAccount) -> bool:
         now = self._monotonic()
-        last = self._renewed.get(account.connection)
-        if last is not None and now - last < TOKEN_RENEWAL_GAP:
+        next_time, gap = self._renewals.get(account.connection, (now, FIRST_RENEWAL_GAP))
+        if now < next_time:
             return False
-        if len(self._renewed) >= _RENEWAL_MEMORY_LIMIT:
-            self._renewed.clear()
-        self._renewed[account.connection] = now
+        if len(self._renewals) >= _RENEWAL_MEMORY_LIMIT:
+            self._renewals.clear()
+        self._renewals[account.connection] = (now + gap, min(2 * gap, LONGEST_RENEWAL_GAP))
         return True
 
     async def _not_configured(self, _account: VendorAccount, _device: DeviceRecord | None, blocker: Blocker) -> bool:

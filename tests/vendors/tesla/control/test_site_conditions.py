@@ -1,0 +1,85 @@
+"""Conditions of sites: what a check blocks, verification confirms, over generated states."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from wattbus.v1.action_pb2 import Action, BatteryMode, ExportRule
+from wattbus.v1.state_pb2 import BatteryOverrides, BatterySettings, BatteryState, DeviceState
+
+from tests.vendors.tesla.control.examples import (
+    DISPATCH_CHARGE,
+    DISPATCH_EXPORT,
+    export_rule,
+    grid_charging,
+    mode,
+    reserve,
+    storm_watch,
+)
+from wattbus_server.vendors.tesla.control.site_conditions import SITE_CONDITIONS, standing, still_stands
+
+MAYBE = st.none() | st.booleans()
+RULES = st.sampled_from(ExportRule.values())
+FLAGS = (
+    "grid_charging_allowed",
+    "export_forbidden",
+    "time_based_control_supported",
+    "export_rule_locked",
+    "grid_charging_locked",
+    "storm_watch_supported",
+)
+OVERRIDES = ("storm_watch_active", "grid_services_active", "off_grid")
+ACTIONS = st.sampled_from(
+    [
+        *(export_rule(rule) for rule in ExportRule.values()[1:]),
+        *(mode(wanted) for wanted in BatteryMode.values()[1:]),
+        grid_charging(True),
+        grid_charging(False),
+        reserve(50),
+        storm_watch(True),
+        DISPATCH_CHARGE,
+        DISPATCH_EXPORT,
+    ]
+)
+
+
+@st.composite
+def sites(draw: st.DrawFn) -> DeviceState:
+    settings = BatterySettings(export_rule=draw(RULES), export_rule_ceiling=draw(RULES), vendor_mode="known")
+    for name in FLAGS:
+        if (value := draw(MAYBE)) is not None:
+            setattr(settings, name, value)
+    overrides = BatteryOverrides()
+    overrides.observe_time.GetCurrentTime()
+    for name in OVERRIDES:
+        if (value := draw(MAYBE)) is not None:
+            setattr(overrides, name, value)
+    return DeviceState(battery=BatteryState(settings=settings, overrides=overrides))
+
+
+@given(ACTIONS, sites())
+def test_what_blocks_by_a_state_still_stands_by_the_same_state(action: Action, state: DeviceState) -> None:
+    for condition in standing(action, state):
+        assert still_stands(condition.reason, condition.blocks, state)
+
+
+@given(ACTIONS, sites())
+def test_every_reason_and_setting_is_told_once_and_with_evidence(action: Action, state: DeviceState) -> None:
+    found = standing(action, state)
+    told = [(condition.reason, condition.facts.get("setting")) for condition in found]
+    assert len(told) == len(set(told))
+    assert all(condition.evidence(state) for condition in found)
+
+
+@given(ACTIONS)
+def test_nothing_is_blocked_by_what_is_not_known(action: Action) -> None:
+    assert standing(action, DeviceState()) == []
+
+
+@given(sites())
+def test_no_rule_is_blocked_that_neither_exports_more_nor_changes_anything(state: DeviceState) -> None:
+    state.battery.settings.export_rule = ExportRule.EXPORT_RULE_NEVER
+    assert standing(export_rule(ExportRule.EXPORT_RULE_NEVER), state) == []
+
+
+def test_a_group_that_was_not_read_lets_the_blocker_stand() -> None:
+    for condition in SITE_CONDITIONS:
+        assert still_stands(condition.reason, condition.blocks, DeviceState())
