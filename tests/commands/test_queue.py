@@ -1,0 +1,186 @@
+import asyncio
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from wattbus.v1.command_pb2 import CommandState
+from wattbus.v1.device_service_pb2 import ListCommandsRequest
+from wattbus.v1.reason_pb2 import Reason
+
+from tests.commands.house import QUEUE_LIMIT, House, set_limit, simple, states
+from tests.commands.vendor import Gate, busy
+from wattbus_server.problem import Problem
+
+
+async def test_commands_of_a_device_run_one_after_another_in_order(house: House, car: str) -> None:
+    gate = Gate()
+    house.vendor.answers.append(gate)
+    names = [(await house.queue(car, set_limit(percent))).name for percent in (60, 70, 80)]
+    await gate.reached.wait()
+    assert len(house.vendor.sent) == 1
+    gate.opened.set()
+    ends = [await house.ended(name) for name in names]
+    assert [states(command) for command in ends] == ["SUCCEEDED"] * 3
+    assert house.vendor.vehicles[car].limit == 80
+    for earlier, later in pairwise(ends):
+        assert earlier.update_time.ToNanoseconds() <= later.rungs[2].reach_time.ToNanoseconds()
+
+
+async def test_devices_do_not_wait_for_each_other(house: House) -> None:
+    stuck, free = await house.link("stuck", "free")
+    gate = Gate()
+    house.vendor.answers.append(gate)
+    await house.queue(stuck)
+    await gate.reached.wait()
+    assert states(await house.ended((await house.queue(free)).name)) == "SUCCEEDED"
+    gate.opened.set()
+
+
+async def test_a_full_queue_refuses_until_a_command_ends(house: House, car: str) -> None:
+    gate = Gate()
+    house.vendor.answers.append(gate)
+    names = [(await house.queue(car)).name for _ in range(QUEUE_LIMIT)]
+    with pytest.raises(Problem) as raised:
+        await house.queue(car)
+    assert raised.value.reason == Reason.REASON_QUOTA_EXCEEDED
+    assert raised.value.metadata == {"limit": str(QUEUE_LIMIT)}
+    await gate.reached.wait()
+    await house.commands.cancel(house.tenant, names[-1])
+    await house.queue(car)
+    gate.opened.set()
+
+
+async def test_commands_that_come_together_do_not_pass_the_limit(house: House, car: str) -> None:
+    gate = Gate()
+    house.vendor.answers.append(gate)
+    results = await asyncio.gather(*(house.queue(car) for _ in range(3 * QUEUE_LIMIT)), return_exceptions=True)
+    assert sum(not isinstance(result, BaseException) for result in results) == QUEUE_LIMIT
+    gate.opened.set()
+
+
+async def test_a_waiting_command_is_cancelled_and_never_sent(house: House, car: str) -> None:
+    gate = Gate()
+    house.vendor.answers.append(gate)
+    first, second = await house.queue(car, set_limit(70)), await house.queue(car, set_limit(90))
+    cancelled = await house.commands.cancel(house.tenant, second.name)
+    assert states(cancelled) == "CANCELLED"
+    assert cancelled.failure.reason == Reason.REASON_COMMAND_CANCELLED
+    gate.opened.set()
+    await house.ended(first.name)
+    third = await house.ended((await house.create(car, set_limit(75))).name)
+    assert states(third) == "SUCCEEDED"
+    assert len(house.vendor.sent) == 2
+    assert (await house.commands.cancel(house.tenant, second.name)).name == second.name, "cancelled is cancelled"
+
+
+@pytest.mark.parametrize("moment", ["sent", "ended"])
+async def test_what_was_sent_cannot_be_cancelled(house: House, car: str, moment: str) -> None:
+    gate = Gate()
+    house.vendor.answers.append(gate)
+    command = await house.queue(car)
+    await gate.reached.wait()
+    if moment == "ended":
+        gate.opened.set()
+        await house.ended(command.name)
+    with pytest.raises(Problem) as raised:
+        await house.commands.cancel(house.tenant, command.name)
+    assert raised.value.reason == Reason.REASON_COMMAND_NOT_CANCELLABLE
+    assert raised.value.metadata == {
+        "command": command.name,
+        "state": "SENT" if moment == "sent" else "SUCCEEDED",
+    }
+    gate.opened.set()
+
+
+async def test_cancelling_wins_or_loses_but_never_both(house: House, car: str) -> None:
+    for _ in range(20):
+        house.vendor.sent.clear()
+        command = await house.queue(car)
+        results = await asyncio.gather(house.commands.cancel(house.tenant, command.name), return_exceptions=True)
+        end = await house.ended(command.name)
+        if isinstance(results[0], BaseException):
+            assert (states(end), len(house.vendor.sent)) == ("SUCCEEDED", 1)
+        else:
+            assert (states(end), house.vendor.sent) == ("CANCELLED", [])
+
+
+async def test_a_cancelled_command_stops_waiting_for_a_busy_vehicle(house: House, car: str) -> None:
+    house.vendor.answers.append(busy(20))
+    command = await house.queue(car)
+    await house.until(
+        command.name, lambda found: found.send_count == 1 and found.state == CommandState.COMMAND_STATE_QUEUED
+    )
+    await house.commands.cancel(house.tenant, command.name)
+    assert states(await house.ended((await house.create(car)).name)) == "SUCCEEDED", "the queue goes on"
+    assert states(await house.get(command.name)) == "CANCELLED"
+
+
+async def test_a_command_that_waits_too_long_expires_and_is_never_sent(house: House, car: str) -> None:
+    gate = Gate()
+    house.vendor.answers.append(gate)
+    await house.queue(car, set_limit(70))
+    time_to_live = Duration()
+    time_to_live.FromTimedelta(timedelta(milliseconds=50))
+    late = await house.queue(car, set_limit(90), time_to_live=time_to_live)
+    expired = await house.ended(late.name)
+    assert states(expired) == "EXPIRED"
+    assert expired.failure.reason == Reason.REASON_COMMAND_EXPIRED
+    gate.opened.set()
+    await house.ended((await house.create(car, set_limit(75))).name)
+    assert house.vendor.vehicles[car].limit == 75
+    assert len(house.vendor.sent) == 2
+
+
+async def test_a_retry_that_would_come_too_late_tells_the_refusal_instead(house: House, car: str) -> None:
+    house.vendor.answers.append(busy(20))
+    with pytest.raises(Problem) as raised:
+        await house.create(car, time_to_live=Duration(seconds=10))
+    assert raised.value.reason == Reason.REASON_COMMAND_PATH_UNAVAILABLE
+
+
+async def test_a_command_whose_device_is_gone_fails_unsent(house: House, car: str) -> None:
+    gate = Gate()
+    house.vendor.answers.append(gate)
+    first, second = await house.queue(car), await house.queue(car)
+    await gate.reached.wait()
+    await house.registry.remove_connection("connections/one")
+    gate.opened.set()
+    assert states(await house.ended(first.name)) in ("OUTCOME_UNKNOWN", "SUCCEEDED")
+    end = await house.ended(second.name)
+    assert (states(end), end.failure.reason) == ("FAILED", Reason.REASON_RESOURCE_NOT_FOUND)
+
+
+# Lists
+
+
+async def test_commands_are_listed_newest_first_in_pages(house: House) -> None:
+    one, two = await house.link("one", "two")
+    made = [(await house.create(device, simple("honk_horn"))).name for device in (one, two, one, two, one)]
+    found: list[str] = []
+    request = ListCommandsRequest(parent="devices/-", page_size=2)
+    while True:
+        answer = await house.commands.list(house.tenant, request)
+        assert len(answer.commands) <= 2
+        found += [command.name for command in answer.commands]
+        if not answer.next_page_token:
+            break
+        request.page_token = answer.next_page_token
+    assert found == list(reversed(made))
+    of_one = await house.commands.list(house.tenant, ListCommandsRequest(parent=one))
+    assert [command.name for command in of_one.commands] == [made[4], made[2], made[0]]
+
+
+async def test_commands_are_listed_by_state_and_a_token_belongs_to_its_arguments(house: House, car: str) -> None:
+    house.vendor.vehicles[car].obeys = False
+    failed = await house.ended((await house.create(car, set_limit(90))).name)
+    honk = await house.ended((await house.create(car, simple("honk_horn"))).name)
+    succeeded = ListCommandsRequest(parent=car, states=[CommandState.COMMAND_STATE_SUCCEEDED])
+    assert [command.name for command in (await house.commands.list(house.tenant, succeeded)).commands] == [honk.name]
+    page = await house.commands.list(house.tenant, ListCommandsRequest(parent=car, page_size=1))
+    assert page.commands[0].name != failed.name
+    with pytest.raises(Problem) as raised:
+        await house.commands.list(
+            house.tenant, ListCommandsRequest(parent="devices/-", page_token=page.next_page_token)
+        )
+    assert raised.value.reason == Reason.REASON_PAGE_TOKEN_INVALID
