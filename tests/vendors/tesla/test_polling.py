@@ -199,3 +199,16 @@ async def test_an_empty_live_status_does_not_call_the_site_online(make_api: Make
     async with tiny_server(answer) as server:
         (state,) = await reader(make_api, server).read(MemoryAccount(), meter(), [])
     assert state == DeviceState(device=meter().name)
+
+
+async def test_a_site_without_its_gateway_is_offline_with_all_its_devices(make_api: MakeApi) -> None:
+    async def answer(_: Request) -> Response:
+        return JSONResponse({"response": None, "error": "upstream internal error"}, 500)
+
+    async with tiny_server(answer) as server:
+        with pytest.raises(Problem) as caught:
+            await reader(make_api, server).read(MemoryAccount(), battery(), HOME)
+    assert caught.value.reason == Reason.REASON_DEVICE_OFFLINE
+    assert {state.device for state in caught.value.observed} == {device.name for device in HOME}
+    offline = ConnectivityStatus.CONNECTIVITY_STATUS_OFFLINE
+    assert all(state.connectivity.status == offline for state in caught.value.observed)

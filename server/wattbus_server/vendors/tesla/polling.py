@@ -146,7 +146,11 @@ class TeslaReader:
     async def _live_status(
         self, account: VendorAccount, asked: DeviceRecord, devices: Iterable[DeviceRecord]
     ) -> list[DeviceState]:
-        body = await self._api.get(account, f"{site_path(asked)}/{_LIVE_STATUS}", device=asked)
+        try:
+            body = await self._api.get(account, f"{site_path(asked)}/{_LIVE_STATUS}", device=asked)
+        except Problem as problem:
+            problem.observed = _of_the_whole_site(problem.observed, devices)
+            raise
         received = datetime.now(UTC)
         flows = energy.from_live_status(body, received)
         return [_site_state(device, flows, received) for device in devices]
@@ -201,6 +205,11 @@ def _site_state(device: DeviceRecord, flows: energy.SiteFlows, received: datetim
             if session is not None:
                 state.charger.session.CopyFrom(session)
     return state
+
+
+def _of_the_whole_site(observed: Iterable[DeviceState], devices: Iterable[DeviceRecord]) -> list[DeviceState]:
+    """Tell of every device what was seen of one: they share the gateway that is away."""
+    return [DeviceState(device=device.name, connectivity=seen.connectivity) for seen in observed for device in devices]
 
 
 def _named(state: DeviceState, device: DeviceRecord) -> DeviceState:

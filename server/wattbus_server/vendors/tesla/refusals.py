@@ -23,7 +23,6 @@ _LONGEST_RETRY = timedelta(days=1)
 _RETRY_IN = re.compile(r"retry in (\d{1,6}) second", re.IGNORECASE)
 _MISSING_SCOPES = re.compile(r"missing scopes?((?:[ ,]+[a-z]+(?:_[a-z]+)+)*)", re.IGNORECASE)
 
-
 _AWAY = {
     Reason.REASON_VEHICLE_ASLEEP: ConnectivityStatus.CONNECTIVITY_STATUS_ASLEEP,
     Reason.REASON_DEVICE_OFFLINE: ConnectivityStatus.CONNECTIVITY_STATUS_OFFLINE,
