@@ -27,7 +27,12 @@ class Refusal:
     fields: list[str] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
     retry_seconds: float | None = None
+    quota_subjects: list[str] = field(default_factory=list)
+    preconditions: list[str] = field(default_factory=list)
+    end_user_message: str = ""
+    request_id: str = ""
     details_bytes: int = 0
+    detail_types: list[str] = field(default_factory=list)
 
     def blocker(self, reason: Reason.ValueType) -> Blocker:
         return next(blocker for blocker in self.blockers if blocker.reason == reason)
@@ -45,6 +50,7 @@ def decoded(error: grpc.aio.AioRpcError) -> Refusal:
     status = rpc_status.from_call(error)
     assert status is not None, error
     refusal.details_bytes = sum(detail.ByteSize() for detail in status.details)
+    refusal.detail_types = [packed.type_url.rpartition(".")[2] for packed in status.details]
     for packed in status.details:
         if info := _unpacked(packed, error_details_pb2.ErrorInfo):
             assert info.domain == "wattbus"
@@ -57,6 +63,14 @@ def decoded(error: grpc.aio.AioRpcError) -> Refusal:
             refusal.links = [link.url for link in links.links]
         elif retry := _unpacked(packed, error_details_pb2.RetryInfo):
             refusal.retry_seconds = retry.retry_delay.ToTimedelta().total_seconds()
+        elif quota := _unpacked(packed, error_details_pb2.QuotaFailure):
+            refusal.quota_subjects = [violation.subject for violation in quota.violations]
+        elif failure := _unpacked(packed, error_details_pb2.PreconditionFailure):
+            refusal.preconditions = [violation.type for violation in failure.violations]
+        elif localized := _unpacked(packed, error_details_pb2.LocalizedMessage):
+            refusal.end_user_message = localized.message
+        elif request := _unpacked(packed, error_details_pb2.RequestInfo):
+            refusal.request_id = request.request_id
     assert refusal.reason, error
     return refusal
 
