@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from wattbus.v1.state_pb2 import ChargingStatus, ConnectivityStatus, DeviceState, Gear
 
 from tests.vendors.tesla.samples import RECEIVED, response
-from wattbus_server.vendors.tesla.normalize.vehicle import from_record, from_vehicle_data
+from wattbus_server.vendors.tesla.normalize.vehicle import connectivity, from_vehicle_data
 
 MEASURED = datetime.fromtimestamp(1705707520.649, UTC)
 
@@ -101,11 +101,11 @@ def test_location_data_as_a_group_of_its_own_is_read() -> None:
     ],
 )
 def test_connectivity_keeps_the_vendors_word(word: str, status: ConnectivityStatus.ValueType) -> None:
-    state = from_record({"state": word, "vin": "X"}, RECEIVED)
-    assert state.connectivity.status == status
-    assert state.connectivity.vendor_status == word
-    assert state.connectivity.observe_time.ToDatetime(UTC) == RECEIVED
-    assert not state.HasField("vehicle")
+    found = connectivity({"state": word, "vin": "X"}, RECEIVED)
+    assert found is not None
+    assert found.status == status
+    assert found.vendor_status == word
+    assert found.observe_time.ToDatetime(UTC) == RECEIVED
 
 
 def test_an_unknown_charging_word_is_kept() -> None:
@@ -125,11 +125,12 @@ def test_implausible_values_are_absent_and_harm_nothing_else(value: object) -> N
 
 
 def test_invalid_texts_are_absent() -> None:
-    assert from_record({"display_name": "<invalid>"}, RECEIVED) == DeviceState()
+    assert from_vehicle_data({"display_name": "<invalid>"}, RECEIVED) == DeviceState()
+    assert connectivity({"state": "<invalid>"}, RECEIVED) is None
 
 
 def test_half_surrogates_do_not_break_texts() -> None:
-    assert from_record({"display_name": "car \ud83d"}, RECEIVED).vehicle.information.display_name == "car ?"
+    assert from_vehicle_data({"display_name": "car \ud83d"}, RECEIVED).vehicle.information.display_name == "car ?"
 
 
 @pytest.mark.parametrize("when", [None, "yesterday", -5, 1e30, 0, (RECEIVED.timestamp() + 86_400) * 1000])
@@ -153,7 +154,8 @@ def test_stored_states_survive_a_round_trip() -> None:
 
 @given(JSON_VALUES)
 def test_any_json_is_normalised_without_an_error(value: object) -> None:
-    from_record(value, RECEIVED).SerializeToString()
+    connectivity(value, RECEIVED)
+    connectivity({"state": value}, RECEIVED)
     from_vehicle_data(value, RECEIVED).SerializeToString()
 
 

@@ -129,37 +129,26 @@ _DRIVE: tuple[Rule, ...] = (
     Number("heading", "heading_degrees", 0, 360),
 )
 
-_RECORD_INFORMATION: tuple[Rule, ...] = (
+_INFORMATION: tuple[Rule, ...] = (
     Words("display_name", "display_name"),
-    Switch("in_service", "in_service"),
-    Words("vehicle_config.car_type", "vendor_model"),
-)
-
-_FULL_INFORMATION: tuple[Rule, ...] = (
-    *_RECORD_INFORMATION,
     Words("vehicle_state.vehicle_name", "display_name"),
+    Words("vehicle_config.car_type", "vendor_model"),
+    Switch("in_service", "in_service"),
     Number("vehicle_state.odometer", "odometer_m", 0, 10_000_000, METRES_PER_MILE),
 )
 
 
 def connectivity(record: object, received: datetime) -> Connectivity | None:
-    """Read the `state` of a vehicle record; None if the record does not say."""
+    """Read the `state` of a vehicle record; None if the record does not say.
+
+    It is all that is taken from a record: groups replace each other as a whole, and the little that a record has of
+    `information` would erase what `vehicle_data` told.
+    """
     word = text(lookup(record, "state"))
     if not word:
         return None
     status = CONNECTIVITY.get(word, ConnectivityStatus.CONNECTIVITY_STATUS_UNSPECIFIED)
     return Connectivity(observe_time=timestamp(received), status=status, vendor_status=word)
-
-
-def from_record(record: object, received: datetime) -> DeviceState:
-    """Normalise a vehicle record, as the list of products and the single record have it.
-
-    It has little of `information`; what only `vehicle_data` tells is absent.
-    """
-    state = DeviceState()
-    _set_connectivity(state, record, received)
-    _set_group(state, "information", record, _RECORD_INFORMATION, timestamp(received))
-    return state
 
 
 def from_vehicle_data(data: object, received: datetime) -> DeviceState:
@@ -178,7 +167,7 @@ def from_vehicle_data(data: object, received: datetime) -> DeviceState:
     _derive_charge(state, mapping(body.get("charge_state")))
     _derive_position(state, body, received)
     observed = time_from_milliseconds(lookup(body, "vehicle_state.timestamp"), received)
-    _set_group(state, "information", body, _FULL_INFORMATION, observed)
+    _set_group(state, "information", body, _INFORMATION, observed)
     _derive_software(state, body)
     return state
 
