@@ -130,11 +130,13 @@ class TokenKeeper:
             renewed = await self._ask_vendor(record, stored.grant)
         except BaseException as error:
             RENEWALS.labels(vendor, "failed").inc()
-            still_ours = await asyncio.shield(self._grants.release(connection, claimed_version))
             if not isinstance(error, Problem) or error.reason != Reason.REASON_REAUTHORIZATION_REQUIRED:
+                await asyncio.shield(self._grants.release(connection, claimed_version))
                 raise
-            if still_ours:
-                raise await self._declare_dead(record, error) from error
+            # Under the lock, so that the refusal of an old grant cannot overtake a newly linked one.
+            async with self._connections.exclusive(grant_lock(connection)):
+                if await self._grants.release(connection, claimed_version):
+                    raise await self._declare_dead(record, error) from error
             return await self._read(connection)
         RENEWALS.labels(vendor, "renewed").inc()
         if await self._grants.settle(connection, claimed_version, renewed):
@@ -182,6 +184,11 @@ class TokenKeeper:
     def _connection_changed(self, change: ConnectionChange) -> None:
         if change.kind in (ConnectionChangeKind.ADDED, ConnectionChangeKind.RENEWED, ConnectionChangeKind.REMOVED):
             self._known.pop(change.record.name, None)
+
+
+def grant_lock(connection: str) -> str:
+    """Return the name of the lock under which a grant is replaced by linking, or declared dead."""
+    return f"{connection}/grant"
 
 
 def reauthorization_required(connection: str, message: str, vendor_reason: str = "") -> Problem:

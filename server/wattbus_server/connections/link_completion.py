@@ -9,6 +9,7 @@ from wattbus.v1.connection_pb2 import LinkSessionState, Vendor
 from wattbus.v1.reason_pb2 import Reason
 
 from wattbus_server.connections.grants import GrantStore
+from wattbus_server.connections.keeper import grant_lock
 from wattbus_server.connections.link_rows import LinkSessionRecord, change_pending
 from wattbus_server.connections.records import ConnectionRecord, Standing, connection_name
 from wattbus_server.connections.store import ConnectionStore
@@ -50,7 +51,7 @@ class LinkCompletion:
                 "The end user signed in with another vendor account than the one of the connection.",
                 metadata={"connection": session.connection or ""},
             )
-        async with self._connections.exclusive(name):
+        async with self._connections.exclusive(name), self._connections.exclusive(grant_lock(name)):
             record = self._record(name, session, grant)
             async with self._engine.begin() as database:
                 await self._connections.write(database, record)

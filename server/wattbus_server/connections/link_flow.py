@@ -231,17 +231,10 @@ class LinkFlow:
         )
 
     async def _discover(self, connection: str) -> None:
-        task = asyncio.create_task(self._discovery.discover(connection), name=f"discover {connection}")
+        task = asyncio.create_task(self._discovery.try_discover(connection), name=f"discover {connection}")
         self._discoveries.add(task)
         task.add_done_callback(self._discoveries.discard)
-        done, _ = await asyncio.wait({task}, timeout=_DISCOVERY_PATIENCE_SECONDS)
-        for finished in done:
-            error = finished.exception()
-            if isinstance(error, Problem):
-                # The connection stands; its `state_reason` tells, and the discovery is tried again in the background.
-                log.warning("discovery_failed", connection=connection, reason=error.reason_name)
-            elif error is not None:
-                raise error
+        await asyncio.wait({task}, timeout=_DISCOVERY_PATIENCE_SECONDS)
 
     async def _next_steps(self, connection: ConnectionRecord, devices: Sequence[DeviceRecord]) -> Sequence[Remedy]:
         account = self._accounts.account(connection.name)

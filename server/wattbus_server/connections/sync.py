@@ -69,6 +69,17 @@ class Discovery:
             self._retry_delays.pop(connection, None)
             self._not_before.pop(connection, None)
 
+    async def try_discover(self, connection: str) -> None:
+        """Discover; a failure is logged, stands in the connection, and is tried again in the background."""
+        try:
+            await self.discover(connection)
+        except Problem as problem:
+            log.warning("discovery_failed", connection=connection, reason=problem.reason_name)
+        except Exception:
+            # A defect met with one connection must not end the link flow, nor the discovery of all others.
+            self._not_before[connection] = datetime.now(UTC) + _LONGEST_RETRY
+            log.exception("discovery_defect", connection=connection)
+
     async def _failed(self, connection: str, problem: Problem) -> None:
         delay = self._retry_delays.get(connection, _FIRST_RETRY)
         self._retry_delays[connection] = min(delay * 2, _LONGEST_RETRY)
@@ -83,7 +94,7 @@ class Discovery:
         while True:
             for record in self._connections.all():
                 if self._is_due(record):
-                    await self._discover_quietly(record.name)
+                    await self.try_discover(record.name)
             await asyncio.sleep(_CHECK_SECONDS)
 
     def _is_due(self, record: ConnectionRecord) -> bool:
@@ -91,13 +102,3 @@ class Discovery:
         if record.needs_reauthorization or now < self._not_before.get(record.name, now):
             return False
         return record.sync_time is None or record.name in self._retry_delays or now - record.sync_time >= self._interval
-
-    async def _discover_quietly(self, connection: str) -> None:
-        try:
-            await self.discover(connection)
-        except Problem as problem:
-            log.warning("discovery_failed", connection=connection, reason=problem.reason_name)
-        except Exception:
-            # A defect met with one connection must not end the discovery of all others.
-            self._not_before[connection] = datetime.now(UTC) + _LONGEST_RETRY
-            log.exception("discovery_defect", connection=connection)
