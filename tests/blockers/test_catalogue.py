@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from wattbus.v1.reason_pb2 import Reason
+
 from wattbus_server.blockers import catalogue
 
 PROTO = Path(__file__).parents[2] / "proto/wattbus/v1/reason.proto"

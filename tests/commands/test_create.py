@@ -3,6 +3,7 @@ from datetime import timedelta
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from wattbus.v1.action_pb2 import ActionKind
 from wattbus.v1.blocker_pb2 import Blocker
 from wattbus.v1.command_pb2 import Rung, WakePolicy
 from wattbus.v1.device_service_pb2 import CheckCommandRequest, ListCommandsRequest
@@ -176,7 +177,9 @@ async def test_an_open_blocker_refuses_only_while_the_vendor_says_that_it_stands
 
 async def test_an_open_blocker_of_another_action_does_not_refuse(house: House, car: str) -> None:
     house.vendor.standing.add(Reason.REASON_VEHICLE_IN_SERVICE)
-    blocker = Blocker(reason=Reason.REASON_VEHICLE_IN_SERVICE, device=car, blocked_actions=[1])
+    blocker = Blocker(
+        reason=Reason.REASON_VEHICLE_IN_SERVICE, device=car, blocked_actions=[ActionKind.ACTION_KIND_LOCK]
+    )
     await house.ledger.record(house.tenant, [blocker])
     assert "ACCEPTED" in ladder(await house.create(car, set_limit(80)))
 

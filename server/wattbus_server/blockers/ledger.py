@@ -165,9 +165,8 @@ class BlockerLedger:
         page = PageRequest.parse(request.page_size, request.page_token, arguments)
         found: list[StoredBlocker] = []
         async for stored in self._rows.read(selection.tenant, page.after, request.include_resolved):
-            # What is open is fresher in memory.
-            current = self._open.get(stored.blocker.name, stored)
-            if self.selected(selection, current.blocker):
+            current = self._current(stored)
+            if current is not None and self.selected(selection, current.blocker):
                 found.append(current)
             if len(found) > page.size:
                 break
@@ -209,6 +208,12 @@ class BlockerLedger:
         if not told:
             self._tell(stored)
         return news
+
+    def _current(self, stored: StoredBlocker) -> StoredBlocker | None:
+        """Return a stored blocker as it is now: what is open is fresher in memory, or is just being deleted."""
+        if stored.blocker.state == BlockerState.BLOCKER_STATE_OPEN:
+            return self._open.get(stored.blocker.name)
+        return stored
 
     async def _with_fresh_link(self, stored: StoredBlocker) -> Blocker:
         """Return a blocker whose link session can be opened, if it is open and linking heals it."""
