@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tesla_protocol.command.universal_message_pb2 import Domain
 
@@ -11,8 +11,8 @@ from tesla_sandbox.cars.car import Car
 from tesla_sandbox.cars.charging import ChargingState
 from tesla_sandbox.cars.commands import COMMANDS, CommandRefusal
 from tesla_sandbox.cars.connectivity import Connection
+from tesla_sandbox.cars.live_data import read_groups
 from tesla_sandbox.cars.spec import CarSpec, Supply
-from tesla_sandbox.cars.vehicle_data import live_data
 from tesla_sandbox.clock import Clock
 
 VIN = "LRW3E7EK5PC000101"
@@ -46,7 +46,7 @@ def shown(car: Car) -> tuple[str, str]:
 
 
 def charge_state(car: Car) -> dict[str, object]:
-    group = live_data(car, frozenset({"charge_state"}))["charge_state"]
+    group = read_groups(car, frozenset({"charge_state"}))["charge_state"]
     assert isinstance(group, dict)
     return group
 
@@ -97,13 +97,17 @@ def test_wall_energy_is_what_the_power_says_over_time(clock: Clock) -> None:
 
 
 @settings(deadline=None, max_examples=50)
-@given(steps=st.lists(st.floats(0, 20_000), max_size=8))
-def test_looking_often_or_once_gives_the_same_car(steps: list[float]) -> None:
+@given(steps=st.lists(st.floats(0, 20_000), max_size=8), scheduled=st.booleans())
+@example(steps=[7_199.9999, 0.0002, 60], scheduled=True)
+def test_looking_often_or_once_gives_the_same_car(steps: list[float], scheduled: bool) -> None:
     watched_clock, other_clock = Clock(MONDAY_NOON, paused=True), Clock(MONDAY_NOON, paused=True)
     watched, other = (
         make_car(clock, battery_level=70, charge_limit=100, plugged_in=True, charging=True)
         for clock in (watched_clock, other_clock)
     )
+    for car in (watched, other):
+        if scheduled:
+            do(car, "set_scheduled_charging", enable=True, time=14 * 60)
     for step in steps:
         watched_clock.step(step)
         watched.advance()
@@ -283,7 +287,7 @@ def test_a_drive_moves_the_car_and_uses_energy(clock: Clock) -> None:
     distance = car.drive.miles_left()
     clock.step(HOUR / 4)
     car.advance()
-    drive_state = live_data(car, frozenset({"drive_state", "location_data"}))["drive_state"]
+    drive_state = read_groups(car, frozenset({"drive_state", "location_data"}))["drive_state"]
     assert isinstance(drive_state, dict)
     assert (drive_state["shift_state"], drive_state["speed"], drive_state["heading"]) == ("D", 60, 90)
     assert refusal(car, "honk_horn") == "not_in_park"

@@ -6,13 +6,14 @@ from random import Random
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
+from tesla_sandbox.cars import life
 from tesla_sandbox.cars.battery import Battery
 from tesla_sandbox.cars.cabin import Body, SoftwareUpdate
-from tesla_sandbox.cars.charging import Charging, ChargingState
+from tesla_sandbox.cars.charging import Charging
 from tesla_sandbox.cars.climate import Climate
 from tesla_sandbox.cars.connectivity import Connection, Connectivity
 from tesla_sandbox.cars.drive import Drive
-from tesla_sandbox.cars.models import Market, market_of, vehicle_model
+from tesla_sandbox.cars.models import Market, VehicleModel, market_of, vehicle_model
 from tesla_sandbox.cars.plan import Agenda, Plan
 from tesla_sandbox.cars.security.keychain import Keychain, encoded_point
 from tesla_sandbox.cars.security.sessions import SecurityComputer
@@ -28,12 +29,6 @@ if TYPE_CHECKING:
 
 KeyState = Literal["paired", "unpaired", "disabled"]
 """Whether an application's key is on a car."""
-
-_IDLE_POWER_AWAKE = 0.2
-_IDLE_POWER_ASLEEP = 0.005
-_SENTRY_POWER = 0.2
-_SHORTEST_STEP = 0.001
-_ARRIVED_WITHIN_MILES = 1e-4
 
 
 class Car:
@@ -65,36 +60,19 @@ class Car:
         self.id = spec.id or self._number("id", 15)
         self.vehicle_id = spec.vehicle_id or self._number("vehicle_id", 9)
         self.model = vehicle_model(spec.model, self.market)
-        self.connectivity = Connectivity(
-            sleep_after=spec.sleep_after if spec.falls_asleep else math.inf,
-            sleep_shows_as=Connection(spec.sleep_shows_as),
-            active_at=self.updated_at,
-            asleep=spec.state == "asleep",
-            no_network=spec.state == "offline",
-        )
-        capacity = self.model.capacity_kwh
-        self.battery = Battery(capacity, capacity * spec.battery_level / 100, spec.outside_temperature)
-        amps = self.model.max_ac_amps if spec.charging_amps is None else spec.charging_amps
-        self.charging = Charging(self.model, self.battery, spec.charge_limit, amps)
-        inside = spec.inside_temperature
-        self.climate = Climate(
-            inside=spec.outside_temperature if inside is None else inside,
-            outside=spec.outside_temperature,
-            running=spec.climate_on,
-        )
+        self.connectivity = _connectivity(spec, self.updated_at)
+        self.battery = _battery(spec, self.model)
+        self.charging = _charging(spec, self.model, self.battery, self.updated_at)
+        self.climate = _climate(spec)
         self.drive = Drive(spec.location.latitude, spec.location.longitude, spec.odometer_miles)
-        self.body = Body(locked=spec.locked)
-        if spec.available_update is not None:
-            self.body.update = SoftwareUpdate(spec.available_update, "available")
+        self.body = _body(spec)
         self.plan = Plan()
         self.keychain = Keychain(spec.keys, spec.other_keys)
         self.security = SecurityComputer(spec.vin, self._origin, self.updated_at)
         self.telemetry = TelemetryConfigs()
         self.sharing = Sharing()
-        if spec.plugged_in:
-            self.charging.plug(spec.supply)
-            if spec.charging:
-                self.charging.start(self.updated_at)
+        if life.is_busy(self):
+            self.connectivity.rouse(self.updated_at)
 
     @classmethod
     def from_spec(cls, spec: CarSpec, world: "World") -> "Car":
@@ -148,26 +126,18 @@ class Car:
     def auxiliary_power(self) -> float:
         """What everything but the drive and the charger uses."""
         if self.connectivity.asleep:
-            return _IDLE_POWER_ASLEEP
-        sentry = _SENTRY_POWER if self.body.sentry_mode else 0.0
-        return _IDLE_POWER_AWAKE + sentry + self.climate.power()
+            return life.IDLE_POWER_ASLEEP
+        sentry = life.SENTRY_POWER if self.body.sentry_mode else 0.0
+        return life.IDLE_POWER_AWAKE + sentry + self.climate.power()
 
     def agenda(self) -> Agenda:
         """What is planned at the present place."""
-        needed = self.charging.seconds_to_limit(_IDLE_POWER_AWAKE)
+        needed = self.charging.seconds_to_limit(life.IDLE_POWER_AWAKE)
         return Agenda.of(self.plan, self.place, needed, self.zone)
 
     def advance(self) -> None:
         """Live up to the clock's present time."""
-        now = self.clock.time()
-        while True:
-            earliest = self.updated_at + _SHORTEST_STEP
-            moment = min(max(self._next_change(), earliest), now)
-            if moment <= self.updated_at:
-                return
-            self._live((moment - self.updated_at) / 3600)
-            self.updated_at = moment
-            self._settle(moment)
+        life.advance(self, self.clock.time())
 
     def touch(self) -> None:
         """Note that the car had something to do: it stays awake for a while longer."""
@@ -247,80 +217,7 @@ class Car:
         """Restart the computers: both security domains begin a new epoch."""
         self.advance()
         self.connectivity.rouse(self.updated_at)
-        self.security.reboot(self.updated_at)
-
-    def _next_change(self) -> float:
-        moments = [
-            self.connectivity.next_change(busy=self._busy()),
-            self.charging.next_change(self.updated_at, self.auxiliary_power()),
-        ]
-        if not self.plan.empty:
-            moments.append(self.agenda().next_event(self.updated_at))
-        if self.drive.moving:
-            moments.append(self.updated_at + 3600 * self.drive.hours_left())
-        update = self.body.update
-        moments += [moment for moment in (update.starts_at, update.ends_at) if moment is not None]
-        return min(moments, default=math.inf)
-
-    def _live(self, hours: float) -> None:
-        auxiliary = self.auxiliary_power()
-        into_battery = self.charging.battery_power(auxiliary)
-        self.wall_energy_wh += 1000 * self.charging.advance(hours, auxiliary)
-        self.battery.follow_temperature(self.climate.outside, into_battery, hours)
-        self.climate.advance(hours)
-        if self.drive.moving:
-            self.battery.draw(self.drive.advance(hours) * self.model.rated_kwh_per_mile)
-
-    def _settle(self, now: float) -> None:
-        was_busy = self._busy()
-        if not self.plan.empty:
-            self._follow_plan(now)
-        self.charging.settle(now)
-        if self.drive.moving and self.drive.miles_left() < _ARRIVED_WITHIN_MILES:
-            self.drive.park()
-        self._settle_update(now)
-        busy = self._busy()
-        if busy or was_busy:
-            self.touch()
-        self.connectivity.settle(now, busy=busy)
-
-    def _follow_plan(self, now: float) -> None:
-        agenda = self.agenda()
-        if agenda.charge_starts(now) and self.charging.state is ChargingState.STOPPED:
-            self.connectivity.rouse(now)
-            self.charging.start(now)
-        if agenda.charge_ends(now) and self.charging.active:
-            self.charging.rest()
-        if agenda.preconditioning_starts(now) and not self.climate.running:
-            self.connectivity.rouse(now)
-            self.climate.start(preconditioning=True)
-        if agenda.preconditioning_ends(now) and self.climate.preconditioning:
-            self.climate.stop()
-        self.plan.retire_one_time(now, self.zone)
-
-    def _settle_update(self, now: float) -> None:
-        update = self.body.update
-        if update.starts_at is not None and now >= update.starts_at:
-            update.status, update.starts_at = "installing", None
-            update.ends_at = now + update.duration
-            self.connectivity.rouse(now)
-        if update.ends_at is not None and now >= update.ends_at:
-            self.firmware = update.version
-            update.status, update.version, update.ends_at = "", "", None
-            self.connectivity.rouse(now)
-            self.security.reboot(now)
-
-    def _busy(self) -> bool:
-        body = self.body
-        return (
-            self.charging.active
-            or self.climate.running
-            or self.drive.moving
-            or body.sentry_mode
-            or body.user_present
-            or body.accessory_power
-            or body.update.ends_at is not None
-        )
+        self.security.reboot(self.updated_at, self.spec.boot_seconds)
 
     def _random(self, purpose: str) -> Random:
         return Random(f"{self._origin}/{purpose}")  # noqa: S311 - repeatable on purpose
@@ -329,3 +226,42 @@ class Car:
         digest = hashlib.sha256(f"{self._origin}/{purpose}".encode()).digest()
         lowest = int("1".ljust(digits, "0"))
         return lowest + int.from_bytes(digest[:8]) % (9 * lowest)
+
+
+def _connectivity(spec: CarSpec, now: float) -> Connectivity:
+    return Connectivity(
+        sleep_after=spec.sleep_after if spec.falls_asleep else math.inf,
+        sleep_shows_as=Connection(spec.sleep_shows_as),
+        active_at=now,
+        asleep=spec.state == "asleep",
+        no_network=spec.state == "offline",
+    )
+
+
+def _battery(spec: CarSpec, model: VehicleModel) -> Battery:
+    energy = model.capacity_kwh * spec.battery_level / 100
+    return Battery(model.capacity_kwh, energy, spec.outside_temperature)
+
+
+def _charging(spec: CarSpec, model: VehicleModel, battery: Battery, now: float) -> Charging:
+    amps = model.max_ac_amps if spec.charging_amps is None else spec.charging_amps
+    charging = Charging(model, battery, spec.charge_limit, amps)
+    if spec.plugged_in:
+        charging.plug(spec.supply)
+        if spec.charging:
+            charging.start(now)
+    return charging
+
+
+def _climate(spec: CarSpec) -> Climate:
+    inside = spec.inside_temperature
+    return Climate(
+        inside=spec.outside_temperature if inside is None else inside,
+        outside=spec.outside_temperature,
+        running=spec.climate_on,
+    )
+
+
+def _body(spec: CarSpec) -> Body:
+    update = SoftwareUpdate(spec.available_update or "", "available" if spec.available_update else "")
+    return Body(locked=spec.locked, update=update)

@@ -1,13 +1,33 @@
 """What the control interface shows of a car and how it changes one at run time."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tesla_sandbox.cars.cabin import SoftwareUpdate
 from tesla_sandbox.cars.car import Car
 from tesla_sandbox.cars.charging import LIMIT_MAXIMUM, LIMIT_MINIMUM
+from tesla_sandbox.cars.spec import MOST_KEYS
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+
+
+VERSION = re.compile(r"\d{4}(\.\d{1,4}){1,4}")
+"""The form of a firmware version."""
+
+
+class Trip(BaseModel):
+    """Where to drive, in degrees and mph."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    latitude: float = Field(ge=-90, le=90)
+    longitude: float = Field(ge=-180, le=180)
+    mph: float = Field(default=50.0, gt=0, le=200)
+    name: str = Field(default="", max_length=100)
 
 
 def summary(car: Car) -> dict[str, object]:
@@ -152,6 +172,10 @@ def _set(target: Callable[[Car], object], attribute: str) -> Callable[[Car, Any]
     return lambda car, value: setattr(target(car), attribute, value)
 
 
+def _set_other_keys(car: Car, count: float) -> None:
+    car.keychain.others = round(count)
+
+
 def _open_doors(car: Car, opened: bool) -> None:
     car.body.open_doors = {"df"} if opened else set()
 
@@ -159,6 +183,32 @@ def _open_doors(car: Car, opened: bool) -> None:
 def _reboot(car: Car, wanted: bool) -> None:
     if wanted:
         car.reboot()
+
+
+def _wake(car: Car, wanted: bool) -> None:
+    if wanted:
+        car.wake()
+
+
+def _offer_update(car: Car, version: str) -> None:
+    car.body.update = SoftwareUpdate(version, "available" if version else "")
+
+
+def _version(name: str, value: object) -> str:
+    if not isinstance(value, str) or not VERSION.fullmatch(value):
+        raise ValueError(f"{name} is a firmware version such as 2026.32.5")
+    return value
+
+
+def _trip(name: str, value: object) -> Trip:
+    try:
+        return Trip.model_validate(value)
+    except ValidationError as error:
+        raise ValueError(f"{name} has latitude, longitude, and optionally mph and name") from error
+
+
+def _drive(car: Car, trip: Trip) -> None:
+    car.drive_to(trip.latitude, trip.longitude, trip.mph, trip.name)
 
 
 def _key_change(car: Car, value: object, public_key: "EllipticCurvePublicKey | None") -> Callable[[], None]:
@@ -200,6 +250,11 @@ CHANGES: Mapping[str, Change] = {
     "protocol_required": (_flag, _set(lambda car: car, "protocol_required")),
     "mobile_access": (_flag, _set(lambda car: car, "mobile_access")),
     "in_service": (_flag, _set(lambda car: car, "in_service")),
+    "drive_to": (_trip, _drive),
+    "firmware": (_version, _set(lambda car: car, "firmware")),
+    "available_update": (_version, _offer_update),
+    "other_keys": (_number(0, MOST_KEYS), _set_other_keys),
+    "wake": (_flag, _wake),
     "reboot": (_flag, _reboot),
 }
 """What can be changed: how its value is read and how it is applied."""

@@ -80,6 +80,7 @@ class CarSpec(_Spec):
         sleep_shows_as: How a sleeping car appears; many firmwares report `offline`.
         sleep_after: Idle time until the car falls asleep.
         wake_seconds: Time from a wake call to `online`: one value, or shortest and longest.
+        boot_seconds: How long infotainment answers faults after a reboot.
         plugged_in: Whether the cable described by `supply` is in.
         charging: Whether a plugged-in car charges at the start.
         key: Whether the first application's key is on the car.
@@ -104,6 +105,7 @@ class CarSpec(_Spec):
     falls_asleep: bool = True
     sleep_after: Seconds = 900.0
     wake_seconds: Seconds | tuple[Seconds, Seconds] = (8.0, 20.0)
+    boot_seconds: Seconds = 0.0
     battery_level: float = Field(default=60.0, ge=0, le=100)
     charge_limit: int = Field(default=80, ge=50, le=100)
     plugged_in: bool = False

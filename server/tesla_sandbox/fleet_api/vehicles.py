@@ -7,9 +7,9 @@ from starlette.responses import Response
 
 from tesla_sandbox.billing import Price
 from tesla_sandbox.cars.car import Car
+from tesla_sandbox.cars.live_data import COMBINATION, GROUPS, LOCATION, read_groups
 from tesla_sandbox.cars.rendering import vehicle_record
 from tesla_sandbox.cars.security.keychain import encoded_point
-from tesla_sandbox.cars.vehicle_data import COMBINATION, GROUPS, LOCATION, live_data
 from tesla_sandbox.fleet_api import fields
 from tesla_sandbox.fleet_api.answers import answer, invalid_field, json_answer
 from tesla_sandbox.fleet_api.call import FleetCall
@@ -75,7 +75,7 @@ async def vehicle_data(call: FleetCall) -> Response:
     car = remote_car(call)
     car.touch()
     record = vehicle_record(car, call.require_user())
-    return answer({**record, **live_data(car, wanted)})
+    return answer({**record, **read_groups(car, wanted)})
 
 
 @VEHICLE_ENDPOINTS.endpoint(

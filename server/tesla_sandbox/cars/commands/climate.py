@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from tesla_sandbox.cars.car import Car
 from tesla_sandbox.cars.climate import (
@@ -51,9 +51,9 @@ class KeeperModeChoice(Parameters):
 
 
 class SeatHeater(Parameters):
-    """Seat in the order of `climate.SEATS` and level 0 to 3."""
+    """Seat in the order of `climate.SEATS`, which older clients call `heater`, and level 0 to 3."""
 
-    seat_position: Annotated[int, Field(ge=0, lt=len(SEATS))]
+    seat_position: Annotated[int, Field(ge=0, lt=len(SEATS), validation_alias=AliasChoices("seat_position", "heater"))]
     level: Level
 
 

@@ -103,6 +103,8 @@ def _shake_hands(car: Car, computer: DomainComputer, request: RoutableMessage, a
 
 def _obey(car: Car, computer: DomainComputer, request: RoutableMessage, answer: RoutableMessage) -> None:
     _check_size(computer, request)
+    if computer.domain == Domain.DOMAIN_INFOTAINMENT and car.updated_at < car.security.ready_at:
+        raise ProtocolFault(MessageFault_E.MESSAGEFAULT_ERROR_INTERNAL)
     now = car.security.time(car.updated_at)
     verified = verify(computer, car.keychain, request, now)
     if not car.mobile_access:

@@ -168,6 +168,10 @@ class DomainComputer:
 class SecurityComputer:
     """All domains of a car; each comes to life at its first use.
 
+    Attributes:
+        drift: Seconds that the clocks run ahead of the world's.
+        ready_at: When infotainment takes commands after the last restart.
+
     Args:
         vin: The car.
         origin: Text that decides keys and epochs, so that they repeat from run to run.
@@ -177,13 +181,14 @@ class SecurityComputer:
     def __init__(self, vin: str, origin: str, now: float) -> None:
         self.vin = vin
         self.drift = 0.0
+        self.ready_at = now
         self._origin = origin
         self._boots = 0
         self._started_at = now - 600 - self._digest("uptime")[0] * 60
         self._computers: dict[Domain, DomainComputer] = {}
 
     def time(self, now: float) -> float:
-        """What the computers take for the present time; `drift` is how far they run ahead."""
+        """What the computers take for the present time."""
         return now + self.drift
 
     def computer(self, domain: "Domain") -> DomainComputer:
@@ -197,9 +202,13 @@ class SecurityComputer:
             self._computers[domain] = computer
         return computer
 
-    def reboot(self, now: float) -> None:
-        """Restart every computer: new epochs, counters from zero, correct clocks."""
+    def reboot(self, now: float, boot_seconds: float = 0.0) -> None:
+        """Restart every computer: new epochs, counters from zero, correct clocks.
+
+        Infotainment needs `boot_seconds` until it takes commands again.
+        """
         self._boots += 1
+        self.ready_at = now + boot_seconds
         self.drift = 0.0
         self._started_at = now
         self._computers.clear()
