@@ -1,14 +1,16 @@
 """Starts the service as a real process against a real sandbox process, and links end users through their pages."""
 
+import asyncio
 import secrets
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
+import yaml
 from cryptography.hazmat.primitives import serialization
 from wattbus.v1 import admin_service_pb2, connection_service_pb2, device_service_pb2
 from wattbus.v1.admin_service_pb2_grpc import AdminServiceStub
@@ -17,7 +19,7 @@ from wattbus.v1.connection_service_pb2_grpc import ConnectionServiceStub
 from wattbus.v1.device_pb2 import Device
 from wattbus.v1.device_service_pb2_grpc import DeviceServiceStub
 
-from tests.processes import Sandbox, python_process, sandbox_process
+from tests.processes import ROOT, Sandbox, python_process, sandbox_process
 from wattbus_server.cli.demo.browser import Browser
 from wattbus_server.cli.keys import new_encryption_key, write_command_key
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from wattbus.v1.connection_service_pb2_grpc import ConnectionServiceAsyncStub
     from wattbus.v1.device_service_pb2_grpc import DeviceServiceAsyncStub
 
+DEFAULT_SCENARIO = ROOT / "server" / "tesla_sandbox" / "scenarios" / "demo-home.yaml"
 CLIENT_ID, CLIENT_SECRET, DOMAIN = "wattbus-test", "wattbus-test-secret", "wattbus.example.com"
 
 EVERY_ACCESS = (
@@ -46,7 +49,19 @@ QUICK = {
     "TESLA__PRODUCTS_INTERVAL": "PT0.5S",
 }
 
+Found = TypeVar("Found")
+
 Metadata = tuple[tuple[str, str], ...]
+
+
+async def eventually(look: Callable[[], Awaitable[Found | None]], seconds: float = 60) -> Found:
+    """Look again and again until something is found."""
+    async with asyncio.timeout(seconds):
+        while True:
+            found = await look()
+            if found is not None:
+                return found
+            await asyncio.sleep(0.05)
 
 
 def free_port() -> int:
@@ -192,8 +207,11 @@ class Setup:
         return settings | (tesla_addresses(sandbox) if sandbox is not None else {})
 
     @asynccontextmanager
-    async def sandbox(self, **arguments: Any) -> AsyncIterator[Sandbox]:
-        async with sandbox_process(options=self.sandbox_options(), **arguments) as sandbox:
+    async def sandbox(self, **changes: object) -> AsyncIterator[Sandbox]:
+        """Run the sandbox with its default scenario; `changes` replace top-level parts of that."""
+        # The service polls much faster here than Tesla allows.
+        scenario = default_scenario() | {"rate_limits": {"data": None, "command": None, "auth": None}} | changes
+        async with sandbox_process(scenario=scenario, options=self.sandbox_options()) as sandbox:
             yield sandbox
 
     @asynccontextmanager
@@ -205,6 +223,11 @@ class Setup:
             grpc.aio.insecure_channel(announcement["grpc"]) as channel,
         ):
             yield Service(announcement, process, stderr, channel, self.admin_key, self.folder)
+
+
+def default_scenario() -> dict[str, object]:
+    scenario: dict[str, object] = yaml.safe_load(DEFAULT_SCENARIO.read_text())
+    return scenario
 
 
 def tesla_addresses(sandbox: Sandbox) -> dict[str, str]:
