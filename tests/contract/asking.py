@@ -1,8 +1,8 @@
 """How the contract tests ask for commands and blockers, and what every refusal must carry."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import Awaitable
+from typing import Any
 
 import grpc
 from wattbus.v1 import device_service_pb2
@@ -15,12 +15,10 @@ from wattbus.v1.state_pb2 import DeviceState
 
 from tests.processes import Json, Sandbox
 from tests.rich_errors import Refusal, refusal_of
-from tests.service import Tenant
+from tests.service import Tenant, eventually
 
 PATIENCE_SECONDS = 30.0
 LONGEST_DETAILS_BYTES = 4096
-
-Found = TypeVar("Found")
 
 
 async def create(tenant: Tenant, device: Device, action: Action, **fields: Any) -> Command:
@@ -76,16 +74,6 @@ async def until_resolved(tenant: Tenant, name: str, seconds: float = PATIENCE_SE
                     call.cancel()
                     return known[name]
     raise AssertionError("the stream ended")
-
-
-async def eventually(look: Callable[[], Awaitable[Found | None]], seconds: float = PATIENCE_SECONDS) -> Found:
-    """What is found by looking again and again."""
-    async with asyncio.timeout(seconds):
-        while True:
-            found = await look()
-            if found is not None:
-                return found
-            await asyncio.sleep(0.1)
 
 
 async def refused(

@@ -29,6 +29,6 @@ def person(name: str, *things: Spec, region: str = "eu") -> dict[str, object]:
     }
 
 
-def scenario(*people: Spec, **changes: object) -> dict[str, object]:
-    """A whole scenario. The application comes from the sandbox's command line."""
-    return {"name": "Refusals", "users": list(people), **changes}
+def scenario(*people: Spec) -> dict[str, object]:
+    """What the sandbox's default scenario is to be changed to."""
+    return {"name": "Refusals", "users": list(people)}
