@@ -67,6 +67,11 @@ class ActionRow:
     bounds: tuple[Bound, ...] = field(default=())
 
     @property
+    def name(self) -> str:
+        """The field of the action in `action.proto`, for example `set_charge_limit`."""
+        return ActionKind.Name(self.kind).removeprefix("ACTION_KIND_").lower()
+
+    @property
     def label(self) -> str:
         """The action in words, for example `set charge limit`."""
-        return ActionKind.Name(self.kind).removeprefix("ACTION_KIND_").replace("_", " ").lower()
+        return self.name.replace("_", " ")

@@ -64,7 +64,7 @@ class Preflight:
             account=account,
             device=device,
             blocked_actions=(row.kind,),
-            action=row.label,
+            action=row.name,
         )
 
     def _scopes(self, account: VendorAccount, row: ActionRow) -> list[Blocker]:
@@ -189,7 +189,7 @@ class Preflight:
                     device=device,
                     evidence="Fleet API, energy endpoints: there is no power set-point",
                     blocked_actions=(row.kind,),
-                    action=row.label,
+                    action=row.name,
                 )
             )
         known = state.battery.HasField("settings") and state.battery.HasField("overrides")

@@ -166,7 +166,7 @@ SITE_CONDITIONS: tuple[SiteCondition, ...] = (
         "battery.settings.storm_watch_supported",
         (False,),
         frozenset({_STORM_WATCH}),
-        facts={"action": "Storm Watch"},
+        facts={"action": "set_storm_watch"},
     ),
     SiteCondition(
         Reason.REASON_STORM_WATCH_ACTIVE,

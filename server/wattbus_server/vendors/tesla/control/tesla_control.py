@@ -106,7 +106,7 @@ class TeslaControl:
                     account=account,
                     device=device,
                     blocked_actions=(row.kind,),
-                    action=row.label,
+                    action=row.name,
                 )
 
     def prove(self, action: Action, observed: Sequence[DeviceState]) -> Proof:

@@ -52,7 +52,7 @@ class VehicleRefusals:
             message=f"The vehicle refused to {row.label}: {reason or 'it gave no reason'}.",
             blocked_actions=_blocked(code, row),
             vendor_reason=reason,
-            action=row.label,
+            action=row.name,
         )
         if known is not None:
             blocker.end_user_message = known.end_user_message
@@ -80,7 +80,7 @@ class VehicleRefusals:
             execution=_execution(error),
             retry_delay=delay,
             blocked_actions=_blocked(reason, row),
-            action=row.label,
+            action=row.name,
         )
 
 
