@@ -47,8 +47,8 @@ def _seconds(*delays: float) -> tuple[timedelta, ...]:
     return tuple(timedelta(seconds=delay) for delay in delays)
 
 
-# A read of a vehicle is billed. A site shows a write after 0.5 to 10 seconds; its reads are free, but Tesla allows only 60
-# calls a minute for it, polling included.
+# A read of a vehicle is billed. A site shows a write after 0.5 to 10 seconds; its reads are free, but Tesla allows only
+# 60 calls a minute for it, polling included.
 _VEHICLE_VALUE = ActionTraits(Rung.RUNG_APPLIED, sets_value=True, readback_delays=_seconds(2, 5, 15))
 _VEHICLE_CHARGING = ActionTraits(Rung.RUNG_EFFECTIVE, sets_value=True, readback_delays=_seconds(3, 7, 20))
 _VEHICLE_SIGNAL = ActionTraits(Rung.RUNG_ACCEPTED, sets_value=False)
