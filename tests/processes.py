@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -91,6 +91,15 @@ class Sandbox:
 
     def fleet_api(self, region: str) -> str:
         return str(self.announcement["fleet_api_base_urls"][region])
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
+    """Return as soon as the condition holds; TimeoutError if it does not in time."""
+    async with asyncio.timeout(seconds):
+        while True:
+            if await condition():
+                return
+            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from tesla_sandbox.control.access import LoopbackOnly
 from tesla_sandbox.control.api import ControlApi, ScenarioLoader
 from tesla_sandbox.control.page import LivePage
 from tesla_sandbox.fleet_api.answers import refusal
+from tesla_sandbox.fleet_api.charging import CHARGING_ENDPOINTS
 from tesla_sandbox.fleet_api.endpoints import EndpointTable
 from tesla_sandbox.fleet_api.energy import ENERGY_ENDPOINTS
 from tesla_sandbox.fleet_api.energy_history import HISTORY_ENDPOINTS
@@ -35,17 +36,19 @@ from tesla_sandbox.request_log import RequestLogMiddleware
 from tesla_sandbox.world import REGIONS, World
 
 LARGEST_BODY_BYTES = 1024 * 1024
+# Routes are matched in this order: what is asked most comes first.
 FLEET_API_TABLES: tuple[EndpointTable, ...] = (
     USER_ENDPOINTS,
     PRODUCT_ENDPOINTS,
+    ENERGY_ENDPOINTS,
     VEHICLE_ENDPOINTS,
     COMMAND_ENDPOINTS,
     INFORMATION_ENDPOINTS,
     SHARING_ENDPOINTS,
     TELEMETRY_ENDPOINTS,
-    ENERGY_ENDPOINTS,
     HISTORY_ENDPOINTS,
     PARTNER_ENDPOINTS,
+    CHARGING_ENDPOINTS,
 )
 
 
@@ -67,7 +70,7 @@ def build_app(world: World, loader: ScenarioLoader, on_startup: Callable[[], Non
             *ConsentManagement(world).routes(),
             *PairingPages(world).routes(),
             Mount("/sandbox/v1", app=LoopbackOnly(Router(ControlApi(world, loader).routes()))),
-            Mount("/sandbox", app=LoopbackOnly(Router(LivePage(world).routes()))),
+            Mount("/sandbox", app=LoopbackOnly(Router(LivePage(world, loader.script).routes()))),
             *(Mount(f"/{region}", routes=fleet_routes(world, region, FLEET_API_TABLES)) for region in REGIONS),
         ],
         middleware=[Middleware(RequestLogMiddleware, world=world)],

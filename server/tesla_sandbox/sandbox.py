@@ -1,10 +1,12 @@
 """A running sandbox: one world at a time behind one ASGI application, replaced by `load`."""
 
+import asyncio
 from collections.abc import Callable
 
 from starlette.types import Receive, Scope, Send
 
 from tesla_sandbox.app import build_app
+from tesla_sandbox.control.script import Script
 from tesla_sandbox.scenario import Scenario
 from tesla_sandbox.world_builder import build_world
 
@@ -30,7 +32,8 @@ class Sandbox:
         self._base_url = base_url
         self._seed = seed
         self._on_startup = on_startup
-        self.load(scenario)
+        self._playing: asyncio.Task[None] | None = None
+        self._prepare(scenario)
 
     def load(self, scenario: Scenario) -> None:
         """Replace the world by that of a scenario; nothing of the former one stays.
@@ -38,10 +41,25 @@ class Sandbox:
         Raises:
             ScenarioError: If the parts of the scenario contradict each other; the world stays.
         """
+        self._prepare(scenario)
+        self._play()
+
+    def _prepare(self, scenario: Scenario) -> None:
         world = build_world(scenario, seed=self._seed)
         world.base_url = self._base_url
         self.scenario, self.world = scenario, world
-        self._app = build_app(world, self, self._on_startup)
+        self.script = Script(world, scenario.script)
+        self._app = build_app(world, self, self._started)
+
+    def _started(self) -> None:
+        self._play()
+        if self._on_startup is not None:
+            self._on_startup()
+
+    def _play(self) -> None:
+        if self._playing is not None:
+            self._playing.cancel()
+        self._playing = asyncio.create_task(self.script.run())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request by the present world."""

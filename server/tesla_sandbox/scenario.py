@@ -163,6 +163,64 @@ class UserSpec(Spec):
     shared_site_ids: list[int] = []
 
 
+class FleetSpec(Spec):
+    """Many cars and homes of one person, each a little different: for tests of size.
+
+    Attributes:
+        email: Whose they are; the person must be described under `users`.
+        cars: How many; their VINs count up from `SBX00000000000001`.
+        homes: How many; their site ids count up from 900000001.
+        car: What all cars have in common.
+        home: What all homes have in common.
+    """
+
+    email: str
+    cars: int = Field(default=0, ge=0, le=100_000)
+    homes: int = Field(default=0, ge=0, le=100_000)
+    car: dict[str, Any] = {}
+    home: dict[str, Any] = {}
+
+
+class Step(Spec):
+    """What all steps of a script have in common: virtual seconds after the scenario's start."""
+
+    after_s: float = Field(ge=0, le=10 * 366 * 86_400)
+
+
+class CarStep(Step):
+    """Changes a car, as the control API does."""
+
+    car: str
+    change: dict[str, Any]
+
+
+class HomeStep(Step):
+    """Changes a home, as the control API does."""
+
+    home: int
+    change: dict[str, Any]
+
+
+class FaultStep(Step):
+    """Arms a fault."""
+
+    fault: str
+    target: str | None = None
+    count: int | None = Field(default=1, ge=1)
+    parameters: dict[str, str | int | float | bool] = {}
+
+
+class GrantStep(Step):
+    """Changes what a person grants; without `scopes` everything is revoked."""
+
+    email: str
+    client_id: str
+    scopes: list[Scope] | None = None
+
+
+ScriptStep = CarStep | HomeStep | FaultStep | GrantStep
+
+
 class GrantSpec(Spec):
     """A consent that exists from the beginning."""
 
@@ -188,7 +246,9 @@ class Scenario(Spec):
     clock: ClockSpec = ClockSpec()
     applications: list[ApplicationSpec] = []
     users: list[UserSpec] = []
+    fleets: list[FleetSpec] = []
     grants: list[GrantSpec] = []
+    script: list[ScriptStep] = []
     faults: list[FaultSpec] = []
     rate_limits: dict[RateClass, int | None] = dict(DEFAULT_LIMITS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ class Application:
         public_key: The key registered for signed commands; None until it is known.
         registered_regions: Regions where `partner_accounts` was called.
         hosted_key_url: Where registration fetches the public key; None keeps the scenario's key.
+        disabled: Whether it was found beyond its billing limit.
     """
 
     client_id: str
@@ -45,6 +47,7 @@ class Application:
     registered_regions: set[str] = field(default_factory=set)
     hosted_key_url: str | None = None
     billing: BillingMeter = field(default_factory=BillingMeter)
+    disabled: bool = False
 
 
 @dataclass(slots=True)
@@ -148,6 +151,11 @@ class World:
             if disabled:
                 self.cars[vin].disable_key(key)
         self._waiting_for_key.clear()
+
+    def drop_telemetry(self, client_id: str, vins: Iterable[str] | None = None) -> None:
+        """Remove an application's telemetry configurations from these cars, or from all."""
+        for vin in list(self.cars) if vins is None else vins:
+            self.cars[vin].telemetry.remove(client_id)
 
     def car_of(self, user: User, tag: str) -> Car | None:
         """The user's car with this VIN or numeric id, if it is on the user's account."""

@@ -1,13 +1,21 @@
 """Builds a world from a scenario."""
 
+from random import Random
+
+from pydantic import ValidationError
+
 from tesla_sandbox.billing import BillingMeter
 from tesla_sandbox.cars.car import Car
+from tesla_sandbox.cars.spec import CarSpec
 from tesla_sandbox.clock import Clock
 from tesla_sandbox.faults import UnknownFaultError
 from tesla_sandbox.homes.home import Home
 from tesla_sandbox.public_keys import read_public_key
-from tesla_sandbox.scenario import ApplicationSpec, ClockSpec, Scenario, ScenarioError, UserSpec
+from tesla_sandbox.scenario import ApplicationSpec, ClockSpec, FleetSpec, HomeSpec, Scenario, ScenarioError, UserSpec
 from tesla_sandbox.world import Application, Grant, User, World
+
+FLEET_VIN_PREFIX = "SBX"
+FLEET_FIRST_SITE = 900_000_000
 
 
 def build_world(scenario: Scenario, *, seed: int | None = None, clock: Clock | None = None) -> World:
@@ -27,6 +35,8 @@ def build_world(scenario: Scenario, *, seed: int | None = None, clock: Clock | N
         _add_application(world, application)
     for user in scenario.users:
         _add_user(world, user)
+    for fleet in scenario.fleets:
+        _add_fleet(world, fleet)
     _check_shared(world)
     _add_grants(world, scenario)
     _arm_faults(world, scenario)
@@ -74,15 +84,45 @@ def _add_user(world: World, spec: UserSpec) -> None:
         raise ScenarioError(f"user {user.email} is described twice")
     world.users[user.user_id] = user
     for car_spec in spec.cars:
-        if car_spec.vin in world.cars:
-            raise ScenarioError(f"car {car_spec.vin} is described twice")
-        world.add_car(Car.from_spec(car_spec, world))
-        if car_spec.key != "unpaired":
-            world.pair_when_known(car_spec.vin, disabled=car_spec.key == "disabled")
+        _add_car(world, car_spec)
     for home_spec in spec.homes:
-        if home_spec.site_id in world.homes:
-            raise ScenarioError(f"home {home_spec.site_id} is described twice")
-        world.homes[home_spec.site_id] = Home.from_spec(home_spec, world)
+        _add_home(world, home_spec)
+
+
+def _add_car(world: World, spec: CarSpec) -> None:
+    if spec.vin in world.cars:
+        raise ScenarioError(f"car {spec.vin} is described twice")
+    world.add_car(Car.from_spec(spec, world))
+    if spec.key != "unpaired":
+        world.pair_when_known(spec.vin, disabled=spec.key == "disabled")
+
+
+def _add_home(world: World, spec: HomeSpec) -> None:
+    if spec.site_id in world.homes:
+        raise ScenarioError(f"home {spec.site_id} is described twice")
+    world.homes[spec.site_id] = Home.from_spec(spec, world)
+
+
+def _add_fleet(world: World, spec: FleetSpec) -> None:
+    user = world.user_by_email(spec.email)
+    if user is None:
+        raise ScenarioError(f"fleet of the unknown user {spec.email}")
+    random = Random(f"{world.seed}/{spec.email}")  # noqa: S311 - reproducible on purpose
+    try:
+        for number in range(1, spec.cars + 1):
+            varied = {"battery_level": round(random.uniform(20, 90), 1), "odometer_miles": random.randint(100, 90_000)}
+            vin = f"{FLEET_VIN_PREFIX}{number:014d}"
+            car = CarSpec.model_validate({"display_name": f"Car {number}", **varied, **spec.car, "vin": vin})
+            _add_car(world, car)
+            user.vins.append(car.vin)
+        for number in range(1, spec.homes + 1):
+            varied = {"state_of_charge": round(random.uniform(10, 95), 1)}
+            site_id = FLEET_FIRST_SITE + number
+            home = HomeSpec.model_validate({"name": f"Home {number}", **varied, **spec.home, "site_id": site_id})
+            _add_home(world, home)
+            user.site_ids.append(home.site_id)
+    except ValidationError as unfit:
+        raise ScenarioError(f"fleet of {spec.email}: {unfit}") from unfit
 
 
 def _check_shared(world: World) -> None:

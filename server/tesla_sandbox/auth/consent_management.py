@@ -1,7 +1,7 @@
 """The consent management page: a person reduces, adds or revokes what an application may do.
 
 Reduced scopes show in the next access token; added ones need a new authorisation. A revocation ends
-every token and removes the application's key from the person's cars.
+every token and removes the application's key and telemetry configurations from the person's cars.
 """
 
 from urllib.parse import urlencode
@@ -33,6 +33,8 @@ def set_scopes(world: World, user: User, application: Application, scopes: set[s
     if unknown:
         raise ValueError(f"not a scope of this application: {', '.join(sorted(unknown))}")
     grant.scopes = frozenset(ordered(scopes | (grant.scopes & IMPLICIT_SCOPES)))
+    if Scope.VEHICLE_DEVICE_DATA not in scopes:
+        world.drop_telemetry(application.client_id, user.vins)
 
 
 def revoke(world: World, user: User, application: Application) -> None:
@@ -41,6 +43,7 @@ def revoke(world: World, user: User, application: Application) -> None:
     if grant is not None:
         grant.revoked = True
     world.tokens.end_chain(application.client_id, user.user_id)
+    world.drop_telemetry(application.client_id, user.vins)
     for vin in user.vins:
         if application.public_key is not None:
             world.cars[vin].remove_key(application.public_key)

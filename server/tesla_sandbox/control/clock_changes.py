@@ -2,6 +2,7 @@
 
 from tesla_sandbox.clock import Clock
 from tesla_sandbox.control.answers import Change, ControlError
+from tesla_sandbox.control.script import Script
 
 
 class ClockChange(Change):
@@ -17,8 +18,8 @@ def clock_summary(clock: Clock) -> dict[str, object]:
     return {"time": clock.time(), "now": clock.now().isoformat(), "speed": clock.speed, "paused": clock.paused}
 
 
-def apply_clock_change(clock: Clock, change: ClockChange) -> None:
-    """Carry out the given fields.
+def apply_clock_change(clock: Clock, script: Script, change: ClockChange) -> None:
+    """Carry out the given fields; a jump takes the script's steps on its way.
 
     Raises:
         ControlError: For a speed or a step out of range.
@@ -29,6 +30,6 @@ def apply_clock_change(clock: Clock, change: ClockChange) -> None:
         if change.paused is not None:
             (clock.pause if change.paused else clock.resume)()
         if change.step_seconds is not None:
-            clock.step(change.step_seconds)
+            script.jump(change.step_seconds)
     except ValueError as unfit:
         raise ControlError(400, str(unfit)) from unfit

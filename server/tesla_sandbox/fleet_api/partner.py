@@ -63,6 +63,18 @@ async def public_key(call: FleetCall) -> Response:
     raise not_found()
 
 
+@PARTNER_ENDPOINTS.endpoint("GET", "/api/1/partner_accounts/fleet_telemetry_error_vins", token=TokenKind.PARTNER)
+async def telemetry_error_vins(call: FleetCall) -> Response:
+    """VINs that reported telemetry errors to this application."""
+    return answer(sorted({str(error["vin"]) for error in _telemetry_errors(call)}))
+
+
+@PARTNER_ENDPOINTS.endpoint("GET", "/api/1/partner_accounts/fleet_telemetry_errors", token=TokenKind.PARTNER)
+async def telemetry_errors(call: FleetCall) -> Response:
+    """Telemetry errors of all cars that this application configured."""
+    return answer({"fleet_telemetry_errors": _telemetry_errors(call)})
+
+
 def public_key_hex(key: EllipticCurvePublicKey) -> str:
     """The uncompressed point of a public key in hexadecimal."""
     return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint).hex()
@@ -78,3 +90,13 @@ async def _hosted_key(url: str) -> EllipticCurvePublicKey:
         raise refusal(424, "public key not found", f"could not fetch {url}") from unreachable
     except ValueError as unfit:
         raise refusal(422, "invalid_resource", f"{url}: {unfit}") from unfit
+
+
+def _telemetry_errors(call: FleetCall) -> list[dict[str, object]]:
+    client_id = call.application.client_id
+    return [
+        {"name": error.name, "error": error.error, "vin": car.vin}
+        for car in call.world.cars.values()
+        if car.telemetry.of(client_id) is not None
+        for error in car.telemetry.errors
+    ]
