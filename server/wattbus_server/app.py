@@ -121,7 +121,7 @@ class App:
         self._connections = ConnectionStore(engine)
         await self._connections.load()
         grants = GrantStore(engine, self._vault)
-        keeper = TokenKeeper(self._connections, grants, adapters)
+        self._keeper = keeper = TokenKeeper(self._connections, grants, adapters)
         self._stack.push_async_callback(keeper.close)
         self._accounts = Accounts(self._connections, keeper, adapters)
         discovery = Discovery(self._connections, self._accounts, self._registry, self._settings.discovery_interval)
@@ -184,6 +184,8 @@ class App:
         self._hub.listen(lambda state, changed: self._verifier.state_changed(state) if changed else None)
         self._connections.listen(self._connection_changed)
         self._directory.on_synced = self._verifier.verify
+        self._directory.on_deleting = self._ledger.remove_connection
+        self._keeper.on_dead = self._ledger.record_problem
 
     async def _open_doors(self) -> None:
         settings = self._settings

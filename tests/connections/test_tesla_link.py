@@ -1,5 +1,6 @@
 """Linking with the real adapter: the service and a simulated Tesla cloud, each in its own process."""
 
+import asyncio
 import html
 import re
 from collections.abc import AsyncIterator
@@ -7,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from wattbus.v1 import connection_service_pb2 as pb
+from wattbus.v1.blocker_pb2 import Blocker
 from wattbus.v1.connection_pb2 import Access, ConnectionState, LinkSessionState
+from wattbus.v1.device_service_pb2 import ListBlockersRequest
 from wattbus.v1.reason_pb2 import Reason
 
 from tests.processes import Sandbox
@@ -44,6 +47,11 @@ async def tenant(service: Service) -> Tenant:
 
 async def sync(tenant: Tenant, name: str) -> pb.SyncConnectionResponse:
     return await tenant.connections.SyncConnection(pb.SyncConnectionRequest(name=name), metadata=tenant.metadata)
+
+
+async def open_blockers(tenant: Tenant) -> list[Blocker]:
+    listed = await tenant.devices.ListBlockers(ListBlockersRequest(), metadata=tenant.metadata)
+    return list(listed.blockers)
 
 
 async def session_of(tenant: Tenant, name: str) -> pb.GetLinkSessionResponse:
@@ -135,10 +143,16 @@ async def test_a_revoked_grant_needs_the_end_user_and_linking_again_heals_it(ten
     assert refusal.reason == "REAUTHORIZATION_REQUIRED"
     dead = await tenant.connection(connection.name)
     assert dead.state == ConnectionState.CONNECTION_STATE_REAUTHORIZATION_REQUIRED
+    (blocker,) = await open_blockers(tenant)
+    assert [told.name for told in refusal.blockers] == [blocker.name]
+    assert blocker.reason == Reason.REASON_REAUTHORIZATION_REQUIRED
+    assert any("/link/" in remedy.link for remedy in blocker.remedies)
     healed = await tenant.link()
     assert healed.name == connection.name
     assert healed.state == ConnectionState.CONNECTION_STATE_ACTIVE
     assert {device.name for device in await tenant.list_devices()} == devices
+    while await open_blockers(tenant):  # noqa: ASYNC110 - another process closes it
+        await asyncio.sleep(0.1)
 
 
 async def test_a_renewal_whose_answer_was_lost_survives_a_kill(setup: Setup, sandbox: Sandbox) -> None:
@@ -155,6 +169,18 @@ async def test_a_renewal_whose_answer_was_lost_survives_a_kill(setup: Setup, san
         synced = (await sync(again, connection.name)).connection
     assert synced.state == ConnectionState.CONNECTION_STATE_ACTIVE
     assert synced.name == connection.name
+
+
+async def test_deleting_a_connection_takes_its_blockers_along(tenant: Tenant, sandbox: Sandbox) -> None:
+    connection = await tenant.link()
+    await sandbox.control.delete(GRANT)
+    await refusal_of(sync(tenant, connection.name))
+    assert await open_blockers(tenant)
+    await tenant.connections.DeleteConnection(
+        pb.DeleteConnectionRequest(name=connection.name), metadata=tenant.metadata
+    )
+    assert await open_blockers(tenant) == []
+    assert await tenant.list_devices() == []
 
 
 async def test_the_public_key_is_hosted_where_tesla_looks_for_it(setup: Setup, service: Service) -> None:

@@ -22,8 +22,12 @@ Verify = Callable[[str, str], Awaitable[object]]
 """Called with tenant and connection after a sync, to verify the open blockers."""
 
 
-async def _verify_nothing(tenant: str, connection: str) -> None:
-    """Stand in until `on_synced` is set."""
+CleanUp = Callable[[str], Awaitable[object]]
+"""Called with a connection that is being deleted, before its devices and grant go."""
+
+
+async def _nothing(*_names: str) -> None:
+    """Stand in until a hook is set."""
 
 
 class ConnectionDirectory:
@@ -46,7 +50,8 @@ class ConnectionDirectory:
         self._keeper = keeper
         self._discovery = discovery
         self._registry = registry
-        self.on_synced: Verify = _verify_nothing
+        self.on_synced: Verify = _nothing
+        self.on_deleting: CleanUp = _nothing
 
     async def get(self, tenant: str, name: str) -> Connection:
         """Return a connection of a tenant.
@@ -97,6 +102,7 @@ class ConnectionDirectory:
         """
         async with self._connections.exclusive(name):
             self._connections.get(tenant, name)
+            await self.on_deleting(name)
             await self._registry.remove_connection(name)
             async with self._engine.begin() as database:
                 await self._grants.remove(database, name)

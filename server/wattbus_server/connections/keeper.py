@@ -7,7 +7,7 @@ out, and it is spent a second time. Tesla allows that for 24 hours (Tesla Fleet 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -33,6 +33,15 @@ _CLAIM_CHECK_SECONDS = 0.25
 RENEWALS = Counter("wattbus_token_renewals", "Refresh tokens spent, by what came of it.", ["vendor", "result"])
 
 
+RecordProblem = Callable[[str, Problem], Awaitable[Problem]]
+"""Takes a tenant and a problem, and returns it with its blockers recorded and their remedies added."""
+
+
+async def _record_nothing(_tenant: str, problem: Problem) -> Problem:
+    """Stand in until `on_dead` is set."""
+    return problem
+
+
 class TokenKeeper:
     """Keeps the grants of all connections fresh."""
 
@@ -49,6 +58,7 @@ class TokenKeeper:
         self._claim_lease = claim_lease
         self._known: dict[str, Grant] = {}
         self._renewals: dict[str, asyncio.Task[Grant]] = {}
+        self.on_dead: RecordProblem = _record_nothing
         connections.listen(self._connection_changed)
 
     async def access_token(self, connection: str) -> str:
@@ -57,7 +67,7 @@ class TokenKeeper:
         Raises:
             Problem: REAUTHORIZATION_REQUIRED, or what the vendor's token endpoint gives.
         """
-        self._refuse_dead(connection)
+        await self._refuse_dead(connection)
         grant = self._known.get(connection) or await self._read(connection)
         if not _is_fresh(grant):
             grant = await self._renewed(connection, grant.access_token)
@@ -69,7 +79,7 @@ class TokenKeeper:
         Raises:
             Problem: REAUTHORIZATION_REQUIRED, or what the vendor's token endpoint gives.
         """
-        self._refuse_dead(connection)
+        await self._refuse_dead(connection)
         known = self._known.get(connection)
         if known is not None and known.access_token != rejected and _is_fresh(known):
             return known.access_token
@@ -81,7 +91,7 @@ class TokenKeeper:
         Raises:
             Problem: as `access_token`.
         """
-        self._refuse_dead(connection)
+        await self._refuse_dead(connection)
         grant = await self._read(connection)
         await self._renewed(connection, grant.access_token)
 
@@ -174,12 +184,13 @@ class TokenKeeper:
         self._known.pop(record.name, None)
         standing = Standing(ConnectionState.CONNECTION_STATE_REAUTHORIZATION_REQUIRED, problem.reason, problem.message)
         await self._connections.change(record.name, ConnectionChangeKind.REAUTHORIZATION_REQUIRED, **standing.changes())
-        return reauthorization_required(record.name, problem.message, problem.vendor_reason)
+        told = reauthorization_required(record.name, problem.message, problem.vendor_reason)
+        return await self.on_dead(record.tenant, told)
 
-    def _refuse_dead(self, connection: str) -> None:
+    async def _refuse_dead(self, connection: str) -> None:
         record = self._connections.existing(connection)
         if record.needs_reauthorization:
-            raise reauthorization_required(connection, record.state_message)
+            raise await self.on_dead(record.tenant, reauthorization_required(connection, record.state_message))
 
     def _connection_changed(self, change: ConnectionChange) -> None:
         if change.kind in (ConnectionChangeKind.ADDED, ConnectionChangeKind.RENEWED, ConnectionChangeKind.REMOVED):
@@ -192,7 +203,7 @@ def grant_lock(connection: str) -> str:
 
 
 def reauthorization_required(connection: str, message: str, vendor_reason: str = "") -> Problem:
-    """Say that the end user must link again; the ledger adds the link to the blocker."""
+    """Say that the end user must link again."""
     blocker = Blocker(
         reason=Reason.REASON_REAUTHORIZATION_REQUIRED,
         connection=connection,
