@@ -20,6 +20,7 @@ from tesla_protocol.command.universal_message_pb2 import Domain, MessageFault_E,
 from tesla_protocol.command.vcsec_pb2 import FromVCSECMessage, InformationRequest, UnsignedMessage
 
 from tesla_sandbox.cars.car import Car
+from tesla_sandbox.cars.security.faults import FAULT_NUMBERS
 from tesla_sandbox.cars.security.keychain import KeychainFullError
 from tesla_sandbox.cars.security.protocol import respond
 from tesla_sandbox.cars.spec import CarSpec, KeyRole
@@ -305,7 +306,7 @@ def test_old_firmware_ignores_the_wish_for_encryption(clock: Clock, key: ec.Elli
     assert infotainment_result(answer.protobuf_message_as_bytes) == (True, "")
 
 
-@pytest.mark.parametrize("number", sorted(set(MessageFault_E.values()) - {0}))
+@pytest.mark.parametrize("number", sorted(FAULT_NUMBERS))
 def test_every_fault_can_be_forced(car: Car, client: SignedClient, number: int) -> None:
     answer = respond(car, client.sign(set_limit(60)), forced=number)
     assert fault_of(answer) == number
@@ -351,3 +352,37 @@ def test_no_changed_byte_is_accepted(car: Car, client: SignedClient, position: i
     if not same_content:
         assert car.charging.limit == 80
     car.charging.limit = 80
+
+
+numbers = st.integers(0, 2**32 - 1)
+DOMAINS = st.sampled_from([Domain.DOMAIN_BROADCAST, VCSEC, INFOTAINMENT, Domain.DOMAIN_AUTOPILOT])
+PUBLIC_KEYS = st.sampled_from([point(ec.derive_private_key(scalar, ec.SECP256R1())) for scalar in (4711, 99)])
+
+
+@st.composite
+def routable_messages(draw: st.DrawFn) -> RoutableMessage:
+    """Well-formed messages with any content."""
+    message = RoutableMessage(uuid=draw(st.binary(max_size=300)), flags=draw(numbers))
+    message.to_destination.domain = draw(DOMAINS)
+    message.from_destination.routing_address = draw(st.binary(max_size=20))
+    public_key = draw(PUBLIC_KEYS | st.binary(max_size=70))
+    if draw(st.booleans()):
+        message.session_info_request.public_key = public_key
+        return message
+    message.protobuf_message_as_bytes = draw(st.binary(max_size=60))
+    message.signature_data.signer_identity.public_key = public_key
+    proof = message.signature_data.HMAC_Personalized_data
+    proof.epoch, proof.tag = draw(st.binary(max_size=300)), draw(st.binary(max_size=40))
+    proof.counter, proof.expires_at = draw(numbers), draw(numbers)
+    return message
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(message=routable_messages(), forced=st.none() | st.sampled_from(sorted(FAULT_NUMBERS)))
+def test_every_message_is_answered(car: Car, message: RoutableMessage, forced: int | None) -> None:
+    before = car.charging.limit, car.body.locked, car.climate.running
+    answer = respond(car, message, forced)
+    assert answer.to_destination == message.from_destination
+    if not answer.session_info:
+        assert fault_of(answer) != 0
+    assert (car.charging.limit, car.body.locked, car.climate.running) == before

@@ -4,8 +4,8 @@ from tesla_protocol.command.universal_message_pb2 import MessageFault_E
 
 from tesla_sandbox.cars.security.sessions import Session
 
-FAULT_NUMBERS: frozenset[int] = frozenset(MessageFault_E.values())
-"""Every number that `signed_message_fault` can carry."""
+FAULT_NUMBERS: frozenset[int] = frozenset(MessageFault_E.values()) - {MessageFault_E.MESSAGEFAULT_ERROR_NONE}
+"""Every number of a fault that `signed_message_fault` can carry."""
 
 RESYNCHRONISING_FAULTS: frozenset[int] = frozenset(
     {

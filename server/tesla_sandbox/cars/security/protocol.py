@@ -28,6 +28,8 @@ from tesla_sandbox.cars.security.verification import VerifiedMessage, verify
 ENCRYPT_RESPONSE = 1 << Flags.FLAG_ENCRYPT_RESPONSE
 """The request flag that asks for an encrypted answer."""
 
+LONGEST_UUID_BYTES = 16
+
 LARGEST_SECURITY_PAYLOAD = 1024
 """Bytes that the small security controller takes; the protocol names no figure."""
 
@@ -47,6 +49,9 @@ def respond(car: Car, request: RoutableMessage, forced: int | None = None) -> Ro
     answer = _envelope(request, domain)
     if request.to_destination.WhichOneof("sub_destination") != "domain" or domain not in DOMAINS:
         _set_fault(answer, MessageFault_E.MESSAGEFAULT_ERROR_INVALID_DOMAINS)
+        return answer
+    if len(request.uuid) > LONGEST_UUID_BYTES:
+        _set_fault(answer, MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER)
         return answer
     computer = car.security.computer(domain)
     try:

@@ -21,8 +21,6 @@ LONGEST_TIME_TO_LIVE = 300
 LONGEST_EPOCH = 2**30
 """Seconds that an epoch can last; no expiry may be later."""
 
-LONGEST_UUID_BYTES = 16
-
 _TRUNCATED_HASH_BYTES = 17
 
 
@@ -48,8 +46,6 @@ def verify(computer: DomainComputer, keychain: Keychain, message: RoutableMessag
     """
     signature = message.signature_data
     if not signature.HasField("HMAC_Personalized_data"):
-        raise ProtocolFault(MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER)
-    if len(message.uuid) > LONGEST_UUID_BYTES:
         raise ProtocolFault(MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER)
     key = _signer(keychain, message)
     session = computer.session(key.public_key)
