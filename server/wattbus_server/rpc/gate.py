@@ -101,7 +101,10 @@ def _refusing(
     """Return a handler of the same shape that only refuses; an unknown method stays unknown."""
     known = method.lstrip("/").replace("/", ".") if handler is not None else "unknown"
 
-    async def refuse(_request: Any, context: Context) -> None:
+    async def refuse(request: Any, context: Context) -> None:
+        if handler is not None and handler.request_streaming:
+            # A client that is still sending would see its own failed write instead of the refusal.
+            await anext(request, None)
         await abort(known, problem, context)
 
     shapes: Mapping[tuple[bool, bool], Callable[..., grpc.RpcMethodHandler[Any, Any]]] = {
