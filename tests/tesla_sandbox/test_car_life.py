@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from tesla_protocol.command.universal_message_pb2 import Domain
 
 from tesla_sandbox.cars.car import Car
-from tesla_sandbox.cars.charging import ChargingState
+from tesla_sandbox.cars.charging import CHARGER_EFFICIENCY, ChargingState
 from tesla_sandbox.cars.commands import COMMANDS, CommandRefusal
 from tesla_sandbox.cars.connectivity import Connection
+from tesla_sandbox.cars.control import patch
+from tesla_sandbox.cars.life import IDLE_POWER_AWAKE
 from tesla_sandbox.cars.live_data import read_groups
 from tesla_sandbox.cars.spec import CarSpec, Supply
 from tesla_sandbox.clock import Clock
@@ -116,6 +118,33 @@ def test_looking_often_or_once_gives_the_same_car(steps: list[float], scheduled:
     assert watched.battery.energy == pytest.approx(other.battery.energy, abs=1e-4)
     assert watched.charging.state is other.charging.state
     assert watched.connection is other.connection
+
+
+PLUGGING = st.sampled_from(["plug", "unplug", "start", "stop", "cut", "restore", "wait"])
+
+
+@settings(deadline=None, max_examples=100)
+@given(script=st.lists(st.tuples(PLUGGING, st.floats(0, 30_000)), max_size=10))
+def test_no_energy_is_lost_or_made(script: list[tuple[str, float]]) -> None:
+    clock = Clock(MONDAY_NOON, paused=True)
+    car = make_car(clock, battery_level=90, charge_limit=100, falls_asleep=False)
+    changes = {
+        "plug": {"plugged_in": True},
+        "unplug": {"plugged_in": False},
+        "start": {"charging": True},
+        "stop": {"charging": False},
+        "cut": {"supply_powered": False},
+        "restore": {"supply_powered": True},
+        "wait": {},
+    }
+    before = car.battery.energy
+    for change, seconds in script:
+        patch(car, changes[change])
+        clock.step(seconds)
+    car.advance()
+    used = IDLE_POWER_AWAKE * sum(seconds for _, seconds in script) / HOUR
+    gained = car.wall_energy_wh / 1000 * CHARGER_EFFICIENCY
+    assert car.battery.energy == pytest.approx(before + gained - used, abs=1e-3)
 
 
 def test_charging_refusals_name_their_reason(clock: Clock) -> None:

@@ -211,6 +211,7 @@ class Car:
         self.advance()
         self.connectivity.rouse(self.updated_at)
         self.charging.unplug()
+        self.charging.port_open = False
         self.drive.start(latitude, longitude, mph, name)
 
     def reboot(self) -> None:

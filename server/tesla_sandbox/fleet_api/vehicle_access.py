@@ -19,15 +19,25 @@ def reachable_car(call: FleetCall) -> Car:
     return car
 
 
+def operable_car(call: FleetCall) -> Car:
+    """The car of the path, awake and not in service.
+
+    Raises:
+        ApiRefusal: As `reachable_car`; 405 in service.
+    """
+    car = reachable_car(call)
+    if car.in_service:
+        raise refusal(405, "vehicle is currently in service")
+    return car
+
+
 def remote_car(call: FleetCall) -> Car:
     """The car of the path, awake, not in service and with mobile access switched on.
 
     Raises:
-        ApiRefusal: As `reachable_car`; 401 without mobile access, 405 in service.
+        ApiRefusal: As `operable_car`; 401 without mobile access.
     """
-    car = reachable_car(call)
+    car = operable_car(call)
     if not car.mobile_access:
         raise refusal(401, "mobile_access_disabled")
-    if car.in_service:
-        raise refusal(405, "vehicle is currently in service")
     return car

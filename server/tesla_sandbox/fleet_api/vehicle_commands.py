@@ -30,7 +30,7 @@ from tesla_sandbox.fleet_api.answers import (
 from tesla_sandbox.fleet_api.call import FleetCall
 from tesla_sandbox.fleet_api.endpoints import EndpointTable, Handler
 from tesla_sandbox.fleet_api.rate_limits import RateClass
-from tesla_sandbox.fleet_api.vehicle_access import reachable_car, remote_car
+from tesla_sandbox.fleet_api.vehicle_access import operable_car, remote_car
 from tesla_sandbox.scopes import Scope
 
 COMMAND_ENDPOINTS = EndpointTable()
@@ -122,7 +122,7 @@ async def signed_command(call: FleetCall) -> Response:
     if not call.car().spec.speaks_protocol:
         raise refusal(422, "invalid_resource", "vehicle does not support the command protocol")
     _check_message_scopes(call, message)
-    car = reachable_car(call)
+    car = operable_car(call)
     reply = await _reply(call, car, message)
     encoded = base64.b64encode(reply.SerializeToString()).decode()
     return json_answer({"response": encoded})

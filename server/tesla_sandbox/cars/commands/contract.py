@@ -36,6 +36,9 @@ class Unsigned(StrEnum):
 class CommandRefusal(Exception):
     """The car understood a command and does not carry it out.
 
+    Reasons are the documented ones where Tesla's documentation names any (vehicle-commands page);
+    the others are the sandbox's own wording.
+
     Args:
         reason: The text that the API shows as `reason`.
         error: What the security controller says instead of a text.
