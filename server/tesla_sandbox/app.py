@@ -52,29 +52,43 @@ FLEET_API_TABLES: tuple[EndpointTable, ...] = (
 )
 
 
-def build_app(world: World, loader: ScenarioLoader, on_startup: Callable[[], None] | None = None) -> Starlette:
-    """The ASGI application of a world; `on_startup` runs when it begins to serve."""
+def build_app(
+    world: World, loader: ScenarioLoader, on_startup: Callable[[], None], *, open_control: bool = False
+) -> Starlette:
+    """The ASGI application of a world.
+
+    Args:
+        world: What it serves.
+        loader: Who replaces the world when the control surface asks for it.
+        on_startup: Called when the application begins to serve.
+        open_control: Whether other computers may use the control surface too.
+    """
+    control: list[tuple[str, list[Route]]] = [
+        ("/sandbox/v1", ControlApi(world, loader).routes()),
+        ("/sandbox", LivePage(world, loader.script).routes()),
+    ]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        if on_startup is not None:
-            on_startup()
+        on_startup()
         yield
 
     return Starlette(
         routes=[
             Route("/status", _status),
+            *(Mount(f"/{region}", routes=fleet_routes(world, region, FLEET_API_TABLES)) for region in REGIONS),
             *ConsentPages(world).routes(),
             *TokenEndpoint(world).routes(),
             *Discovery(world).routes(),
             *ConsentManagement(world).routes(),
             *PairingPages(world).routes(),
-            Mount("/sandbox/v1", app=LoopbackOnly(Router(ControlApi(world, loader).routes()))),
-            Mount("/sandbox", app=LoopbackOnly(Router(LivePage(world, loader.script).routes()))),
-            *(Mount(f"/{region}", routes=fleet_routes(world, region, FLEET_API_TABLES)) for region in REGIONS),
+            *(
+                Mount(path, app=Router(routes) if open_control else LoopbackOnly(Router(routes)))
+                for path, routes in control
+            ),
         ],
         middleware=[Middleware(RequestLogMiddleware, world=world)],
-        exception_handlers={HTTPException: _http_refusal},
+        exception_handlers={HTTPException: _http_refusal, Exception: _server_error},
         lifespan=lifespan,
         max_body_size=LARGEST_BODY_BYTES,
     )
@@ -98,3 +112,7 @@ async def _http_refusal(_: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     texts = {404: "not_found", 405: "invalid_method"}
     return refusal(status, texts.get(status, "invalid_request")).response()
+
+
+async def _server_error(_: Request, __: Exception) -> Response:
+    return refusal(500, "internal server error").response()

@@ -31,6 +31,9 @@ def run(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Replaces the scenario's seed.")] = None,
     clock: Annotated[str | None, typer.Option(help="'real', 'paused', or a speed such as 'x60'.")] = None,
+    open_control: Annotated[
+        bool, typer.Option("--open-control", help="Let other computers change the world too.")
+    ] = False,
     client_id: Annotated[str | None, typer.Option(help="Application client id.")] = None,
     client_secret: Annotated[str | None, typer.Option(help="Application client secret.")] = None,
     redirect_uri: Annotated[list[str] | None, typer.Option(help="Registered redirect URI; may be repeated.")] = None,
@@ -54,7 +57,7 @@ def run(
         description = with_application(description, overrides)
         if clock is not None:
             description = description.model_copy(update={"clock": parse_clock(clock, description.clock)})
-        serve(description, host=host, port=port, public_url=public_url, seed=seed)
+        serve(description, host=host, port=port, public_url=public_url, seed=seed, open_control=open_control)
     except (ScenarioError, OSError, ValueError) as unfit:
         raise typer.BadParameter(str(unfit)) from unfit
 

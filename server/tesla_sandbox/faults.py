@@ -70,6 +70,9 @@ class Faults:
     def __init__(self) -> None:
         self._armed: list[Fault] = []
 
+    def __bool__(self) -> bool:
+        return bool(self._armed)
+
     def inject(
         self,
         name: str,

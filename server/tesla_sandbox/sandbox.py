@@ -19,6 +19,7 @@ class Sandbox:
         base_url: How clients reach the sandbox.
         seed: Replaces the seed of every scenario.
         on_startup: Called when the server begins to serve.
+        open_control: Whether other computers may use the control surface too.
     """
 
     def __init__(
@@ -28,10 +29,12 @@ class Sandbox:
         *,
         seed: int | None = None,
         on_startup: Callable[[], None] | None = None,
+        open_control: bool = False,
     ) -> None:
         self._base_url = base_url
         self._seed = seed
         self._on_startup = on_startup
+        self._open_control = open_control
         self._playing: asyncio.Task[None] | None = None
         self._prepare(scenario)
 
@@ -49,7 +52,7 @@ class Sandbox:
         world.base_url = self._base_url
         self.scenario, self.world = scenario, world
         self.script = Script(world, scenario.script)
-        self._app = build_app(world, self, self._started)
+        self._app = build_app(world, self, self._started, open_control=self._open_control)
 
     def _started(self) -> None:
         self._play()

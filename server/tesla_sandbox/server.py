@@ -12,7 +12,9 @@ from tesla_sandbox.scenario import Scenario
 from tesla_sandbox.world import REGIONS
 
 
-def serve(scenario: Scenario, *, host: str, port: int, public_url: str | None, seed: int | None) -> None:
+def serve(
+    scenario: Scenario, *, host: str, port: int, public_url: str | None, seed: int | None, open_control: bool
+) -> None:
     """Serve until SIGINT or SIGTERM.
 
     The first line on stdout is a JSON object with `event`, `url`, `pid` and the base URLs that a
@@ -24,6 +26,7 @@ def serve(scenario: Scenario, *, host: str, port: int, public_url: str | None, s
         port: Port to listen on; 0 picks a free one.
         public_url: How clients reach the sandbox, if not by the address it listens on.
         seed: Replaces the scenario's seed.
+        open_control: Whether other computers may use the control surface too.
 
     Raises:
         ScenarioError: If the parts of the scenario contradict each other.
@@ -33,7 +36,7 @@ def serve(scenario: Scenario, *, host: str, port: int, public_url: str | None, s
         bound_port = listener.getsockname()[1]
         shown_host = f"[{host}]" if ":" in host else host
         base_url = (public_url or f"http://{shown_host}:{bound_port}").rstrip("/")
-        app = Sandbox(scenario, base_url, seed=seed, on_startup=lambda: _announce(base_url))
+        app = Sandbox(scenario, base_url, seed=seed, on_startup=lambda: _announce(base_url), open_control=open_control)
         config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_keep_alive=75)
         uvicorn.Server(config).run(sockets=[listener])
 

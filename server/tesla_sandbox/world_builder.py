@@ -133,6 +133,10 @@ def _check_shared(world: World) -> None:
         for site_id in user.site_ids:
             if site_id not in world.homes:
                 raise ScenarioError(f"{user.email} shares the unknown home {site_id}")
+    for home in world.homes.values():
+        for connector in home.connectors:
+            if connector.vin is not None and connector.vin not in world.cars:
+                raise ScenarioError(f"wall connector {connector.din} charges the unknown car {connector.vin}")
 
 
 def _add_grants(world: World, scenario: Scenario) -> None:

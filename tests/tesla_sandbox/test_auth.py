@@ -332,3 +332,27 @@ async def test_a_lost_refresh_answer_can_be_repeated(person: Person) -> None:
     assert (await person.refresh()).status_code == 503
     assert (await person.get("/api/1/products")).status_code == 401
     assert (await person.refresh()).status_code == 200
+
+
+async def test_an_access_token_can_be_refused_before_it_expires(person: Person) -> None:
+    await person.sandbox.control.inject_fault("token_revoked_early", target=CLIENT_ID)
+    for _ in range(2):
+        assert (await person.get("/api/1/products")).status_code == 401
+    person.tokens = (await person.refresh()).json()
+    assert (await person.get("/api/1/products")).status_code == 200
+
+
+async def test_the_token_server_can_fail_for_a_moment(person: Person) -> None:
+    await person.sandbox.control.inject_fault("token_server_error", target=CLIENT_ID)
+    failed = await person.refresh()
+    assert (failed.status_code, failed.json()["error"]) == (400, "server_error")
+    assert (await person.refresh()).status_code == 200
+
+
+async def test_authentication_is_limited_per_second(person: Person) -> None:
+    await person.sandbox.control.patch("/rate_limits", {"auth": 2})
+    assert (await person.refresh("x")).status_code == 401
+    assert (await person.refresh("x")).status_code == 401
+    assert (await person.refresh("x")).status_code == 429
+    await person.sandbox.control.step(1)
+    assert (await person.refresh("x")).status_code == 401

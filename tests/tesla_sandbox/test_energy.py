@@ -516,3 +516,11 @@ async def test_no_energy_left_leaves_the_fields_out(person: Person) -> None:
     products = (await person.get("/api/1/products")).json()["response"]
     assert "total_pack_energy" not in products[2]
     assert "percentage_charged" in products[2]
+
+
+async def test_a_stale_answer_repeats_the_former_one(person: Person) -> None:
+    former = await live(person)
+    await person.sandbox.control.step(300)
+    await person.sandbox.control.inject_fault("stale_live_status", target=str(FREE_SITE))
+    assert await live(person) == former
+    assert (await live(person))["timestamp"] == "2026-06-21T12:05:00+02:00"

@@ -52,6 +52,14 @@ def test_an_unfit_scenario_file_says_where(text: str, problem: str) -> None:
         ({"users": [{"email": "a", "homes": [{"site_id": 1}, {"site_id": 1}]}]}, "twice"),
         ({"users": [{"email": "a", "shared_vins": ["LRW3E7EK5PC000101"]}]}, "unknown car"),
         ({"users": [{"email": "a", "shared_site_ids": [7]}]}, "unknown home"),
+        (
+            {
+                "users": [
+                    {"email": "a", "homes": [{"site_id": 1, "wall_connectors": [{"din": "W", "vin": PAIRED_VIN}]}]}
+                ]
+            },
+            "unknown car",
+        ),
         ({"fleets": [{"email": "nobody", "cars": 1}]}, "unknown user"),
         ({"users": [{"email": "a"}], "fleets": [{"email": "a", "cars": 1, "car": {"wings": 2}}]}, "wings"),
         ({"faults": [{"name": "gremlin"}]}, "unknown fault"),

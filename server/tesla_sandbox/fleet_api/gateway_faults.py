@@ -33,6 +33,8 @@ async def before(world: World, targets: Targets) -> None:
         ApiRefusal: The answer that the fault gives instead.
     """
     faults = world.faults
+    if not faults:
+        return
     if slow := faults.take("slow_answer", *targets):
         await world.clock.sleep(slow.number("seconds", SLOW_ANSWER_SECONDS))
     if faults.take("html_from_gateway", *targets):
@@ -48,6 +50,8 @@ async def before(world: World, targets: Targets) -> None:
 def after(world: World, targets: Targets, response: Response) -> Response:
     """Faults that spoil the answer to a request that was carried out."""
     faults = world.faults
+    if not faults:
+        return response
     if faults.take("lost_answer", *targets):
         return ApiRefusal(504, "upstream request timeout").response()
     if faults.take("connection_cut", *targets):

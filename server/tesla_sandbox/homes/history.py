@@ -1,14 +1,16 @@
 """Energy totals over time, as `calendar_history` reports them. Energies in Wh."""
 
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from tesla_sandbox.homes.power_flow import PowerFlow
 
 BUCKET_SECONDS = 300
-FINE_BUCKETS = 3 * 288
+FINE_BUCKETS = 2 * 288
 
 CHANNELS = (
     "solar_energy_exported",
@@ -29,7 +31,7 @@ CHANNELS = (
     "consumer_energy_imported_from_generator",
 )
 
-Totals = list[float]
+Totals: TypeAlias = "array[float]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Bucket:
 
 
 class EnergyHistory:
-    """Five-minute totals of the last three days, and daily totals of all days."""
+    """Five-minute totals of the last two days, and daily totals of all days."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone = zone
@@ -52,19 +54,19 @@ class EnergyHistory:
         """Add a flow that lasted `seconds` from `moment` within one five-minute bucket."""
         parts = [power * seconds / 3600 for power in _shares(flow, services_w)]
         slot = int(moment // BUCKET_SECONDS)
-        _accumulate(self._fine.setdefault(slot, [0.0] * len(CHANNELS)), parts)
+        _accumulate(self._fine.setdefault(slot, _nothing()), parts)
         local = datetime.fromtimestamp(moment, self._zone)
         day = (local.year, local.month, local.day)
-        _accumulate(self._days.setdefault(day, [0.0] * len(CHANNELS)), parts)
+        _accumulate(self._days.setdefault(day, _nothing()), parts)
         while len(self._fine) > FINE_BUCKETS:
             del self._fine[min(self._fine)]
 
     def absorb(self, earlier: "EnergyHistory") -> None:
         """Put the totals of a time before in front of these."""
         for slot, totals in earlier._fine.items():
-            _accumulate(self._fine.setdefault(slot, [0.0] * len(CHANNELS)), totals)
+            _accumulate(self._fine.setdefault(slot, _nothing()), totals)
         for day, totals in earlier._days.items():
-            _accumulate(self._days.setdefault(day, [0.0] * len(CHANNELS)), totals)
+            _accumulate(self._days.setdefault(day, _nothing()), totals)
 
     def buckets(self, period: str, start: float, end: float, zone: ZoneInfo) -> list[Bucket]:
         """Totals between two moments: five minutes, days, months or years wide by period."""
@@ -77,7 +79,7 @@ class EnergyHistory:
         grouped: dict[datetime, Totals] = {}
         for day, totals in self._days_between(start, end):
             opened = _OPENED[period](day).replace(tzinfo=zone)
-            _accumulate(grouped.setdefault(opened, [0.0] * len(CHANNELS)), totals)
+            _accumulate(grouped.setdefault(opened, _nothing()), totals)
         return [Bucket(opened, totals) for opened, totals in sorted(grouped.items())]
 
     def _days_between(self, start: float, end: float) -> Iterator[tuple[datetime, Totals]]:
@@ -98,7 +100,7 @@ _OPENED: dict[str, Callable[[datetime], datetime]] = {
 PERIODS = ("day", *_OPENED)
 
 
-def _shares(flow: PowerFlow, services_w: float) -> Totals:
+def _shares(flow: PowerFlow, services_w: float) -> list[float]:
     """The flow in W split by where it comes from and goes to, in the order of `CHANNELS`."""
     charge, discharge = max(-flow.battery, 0.0), max(flow.battery, 0.0)
     solar_to_load = min(flow.solar, flow.load)
@@ -128,6 +130,10 @@ def _shares(flow: PowerFlow, services_w: float) -> Totals:
     ]
 
 
-def _accumulate(totals: Totals, parts: Totals) -> None:
+def _nothing() -> Totals:
+    return array("d", bytes(8 * len(CHANNELS)))
+
+
+def _accumulate(totals: Totals, parts: Sequence[float]) -> None:
     for index, part in enumerate(parts):
         totals[index] += part
