@@ -322,6 +322,15 @@ def test_an_action_is_refused_with_its_reason(car: Car, action: VehicleAction, r
     assert send(car, action) == reason
 
 
+def test_schedules_of_a_place_are_removed_together(car: Car) -> None:
+    for number, latitude in ((1, 52.37), (2, 48.0)):
+        schedule = ChargeSchedule(id=number, days_of_week=1, enabled=True, latitude=latitude, longitude=4.90)
+        send(car, VehicleAction(addChargeScheduleAction=schedule))
+    batch = actions.BatchRemoveChargeSchedulesAction(home=True)
+    assert send(car, VehicleAction(batchRemoveChargeSchedulesAction=batch)) == ""
+    assert list(car.plan.charge_schedules) == [2]
+
+
 def close(closure: str, motion: str) -> bytes:
     request = ClosureMoveRequest()
     setattr(request, closure, ClosureMoveType_E.Value(f"CLOSURE_MOVE_TYPE_{motion}"))

@@ -145,7 +145,7 @@ def erase_user_data(car: Car, _: NoParameters) -> None:
 
 def _require_tonneau(car: Car) -> None:
     if car.model.car_type != "cybertruck":
-        raise CommandRefusal("not_supported", GenericError_E.GENERICERROR_NOT_SUPPORTED)
+        raise CommandRefusal("not_supported")
 
 
 COMMANDS: tuple[AnyCommand, ...] = (

@@ -14,6 +14,7 @@ from tesla_sandbox.cars.schedules import (
     WEEKDAYS,
     ChargeSchedule,
     PreconditionSchedule,
+    same_place,
 )
 
 FIRMWARE_WITH_SCHEDULES = (2024, 26)
@@ -112,6 +113,14 @@ class ScheduleReference(Parameters):
     id: ScheduleId
 
 
+class Places(Parameters):
+    """Whose schedules to remove; the sandbox knows where a car lives, but not where people work."""
+
+    home: bool = False
+    work: bool = False
+    other: bool = False
+
+
 def set_scheduled_charging(car: Car, wanted: ScheduledCharging) -> None:
     """Plan the daily start of charging, or drop that plan."""
     if wanted.enable:
@@ -189,6 +198,26 @@ def remove_precondition_schedule(car: Car, which: ScheduleReference) -> None:
         raise CommandRefusal("not_found")
 
 
+def remove_charge_schedules(car: Car, places: Places) -> None:
+    """Remove the charge schedules of some places."""
+    for number, schedule in list(car.plan.charge_schedules.items()):
+        if _includes(places, car, schedule.latitude, schedule.longitude):
+            del car.plan.charge_schedules[number]
+    _reconsider(car)
+
+
+def remove_precondition_schedules(car: Car, places: Places) -> None:
+    """Remove the precondition schedules of some places."""
+    for number, schedule in list(car.plan.precondition_schedules.items()):
+        if _includes(places, car, schedule.latitude, schedule.longitude):
+            del car.plan.precondition_schedules[number]
+
+
+def _includes(places: Places, car: Car, latitude: float, longitude: float) -> bool:
+    home = car.spec.location.latitude, car.spec.location.longitude
+    return places.home if same_place(latitude, longitude, home) else places.other
+
+
 def _require_schedules(car: Car) -> None:
     if not car.firmware_at_least(*FIRMWARE_WITH_SCHEDULES):
         raise CommandRefusal("not_supported")
@@ -222,4 +251,6 @@ COMMANDS: tuple[AnyCommand, ...] = (
         remove_precondition_schedule,
         charging=True,
     ),
+    Command("batch_remove_charge_schedules", Places, remove_charge_schedules, charging=True),
+    Command("batch_remove_precondition_schedules", Places, remove_precondition_schedules, charging=True),
 )

@@ -229,6 +229,12 @@ _DECODERS: Mapping[str, Decoder] = {
         lon="longitude",
     ),
     "removePreconditionScheduleAction": _plain("remove_precondition_schedule", id="id"),
+    "batchRemoveChargeSchedulesAction": _plain(
+        "batch_remove_charge_schedules", home="home", work="work", other="other"
+    ),
+    "batchRemovePreconditionSchedulesAction": _plain(
+        "batch_remove_precondition_schedules", home="home", work="work", other="other"
+    ),
     "hvacAutoAction": _one_of_two("power_on", "auto_conditioning_start", "auto_conditioning_stop"),
     "hvacTemperatureAdjustmentAction": _plain(
         "set_temps", driver_temp="driver_temp_celsius", passenger_temp="passenger_temp_celsius"
