@@ -108,6 +108,7 @@ class Preflight:
             for blocker in self._ledger.open_for(device)
             if blocks(blocker, kind)
             and identity(blocker) not in met
+            and blocker.reason not in check.judged
             and catalogue.entry(blocker.reason).healing is Healing.VERIFIED
         ]
         standing = await asyncio.gather(*(self._verifier.still_stands(blocker.name) for blocker in candidates))

@@ -15,6 +15,7 @@ from wattbus.v1.blocker_pb2 import Blocker, Remedy
 from wattbus.v1.command_pb2 import Rung
 from wattbus.v1.connection_pb2 import Access, Vendor
 from wattbus.v1.device_pb2 import Capability, DeviceKind
+from wattbus.v1.reason_pb2 import Reason
 from wattbus.v1.state_pb2 import DeviceState
 
 
@@ -151,6 +152,9 @@ class CommandCheck:
     cost_micros_usd: int = 0
     retry_delay: timedelta | None = None
     """When the most patient blocker may have passed by itself. None: waiting does not help."""
+    judged: Collection[Reason.ValueType] = ()
+    """Reasons that were judged for exactly this action: an open blocker with one of them, which another value of the
+    same action met, does not count."""
 
 
 @dataclass(frozen=True)

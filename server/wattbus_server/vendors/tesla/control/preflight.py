@@ -19,7 +19,7 @@ from wattbus_server.vendors.tesla.control.actions import WAKE_PRICE, kinds_with_
 from wattbus_server.vendors.tesla.control.bounds import NumberBound
 from wattbus_server.vendors.tesla.control.free_reads import FreeReads, reachable
 from wattbus_server.vendors.tesla.control.key_status import KeyStatus
-from wattbus_server.vendors.tesla.control.site_conditions import SiteCondition, standing
+from wattbus_server.vendors.tesla.control.site_conditions import SITE_REASONS, SiteCondition, standing
 from wattbus_server.vendors.tesla.control.vehicle_way import SIGNED, VehicleWays
 from wattbus_server.vendors.tesla.remedies import TeslaRemedies
 from wattbus_server.vendors.tesla.scopes import to_grant
@@ -46,16 +46,19 @@ class Preflight:
         if row.device_kind != device.kind:
             return CommandCheck(blockers=[self._unsupported(account, device, row)])
         blockers = [*self._scopes(account, row), *self._values(account, device, row, state, action)]
+        judged: frozenset[Reason.ValueType] = frozenset()
         if device.kind == DeviceKind.DEVICE_KIND_VEHICLE:
             blockers += await self._vehicle(account, device, state, row)
         else:
-            blockers += await self._site(account, device, state, action, row)
+            found, judged = await self._site(account, device, state, action, row)
+            blockers += found
         needs_wake = isinstance(row.way, VehicleCommand) and not reachable(state)
         return CommandCheck(
             blockers=_unique(blockers),
             vendor_writes=await self._writes(account, device, row, needs_wake=needs_wake),
             needs_wake=needs_wake,
             cost_micros_usd=row.cost_micros_usd + (WAKE_PRICE if needs_wake else 0),
+            judged=judged,
         )
 
     def _unsupported(self, account: VendorAccount, device: DeviceRecord, row: ActionRow) -> Blocker:
@@ -179,7 +182,8 @@ class Preflight:
 
     async def _site(
         self, account: VendorAccount, device: DeviceRecord, state: DeviceState, action: Action, row: ActionRow
-    ) -> list[Blocker]:
+    ) -> tuple[list[Blocker], frozenset[Reason.ValueType]]:
+        """Return what blocks at the site, and the reasons that could be judged."""
         blockers: list[Blocker] = []
         if row.way is None:
             blockers.append(
@@ -192,13 +196,13 @@ class Preflight:
                     action=row.name,
                 )
             )
-        known = state.battery.HasField("settings") and state.battery.HasField("overrides")
-        if not known or standing(action, state):
+        if not _is_known(state) or standing(action, state):
             try:
                 state = _refreshed(state, await self._reads.battery(account, device))
             except Problem as problem:
                 blockers += _lasting(problem)
-        return blockers + [self._condition(account, device, condition, state) for condition in standing(action, state)]
+        blockers += [self._condition(account, device, condition, state) for condition in standing(action, state)]
+        return blockers, SITE_REASONS if _is_known(state) else frozenset()
 
     def _condition(
         self, account: VendorAccount, device: DeviceRecord, condition: SiteCondition, state: DeviceState
@@ -229,6 +233,11 @@ class Preflight:
 def _lasting(problem: Problem) -> list[Blocker]:
     """Return what a failed free read says about the command. Reading needs scopes of its own, which do not block it."""
     return [blocker for blocker in problem.blockers if blocker.reason != Reason.REASON_SCOPE_MISSING]
+
+
+def _is_known(state: DeviceState) -> bool:
+    """Say whether the groups are known in which conditions of a site show."""
+    return state.battery.HasField("settings") and state.battery.HasField("overrides")
 
 
 def _unique(blockers: Sequence[Blocker]) -> list[Blocker]:

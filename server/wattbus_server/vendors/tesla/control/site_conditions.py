@@ -189,6 +189,9 @@ SITE_CONDITIONS: tuple[SiteCondition, ...] = (
 )
 """Most important first: what only others can change, then settings, then what passes."""
 
+SITE_REASONS = frozenset(condition.reason for condition in SITE_CONDITIONS)
+"""Every reason of the table."""
+
 
 def standing(action: Action, state: DeviceState) -> list[SiteCondition]:
     """Return the conditions that block an action, one for each reason and setting."""

@@ -10,7 +10,7 @@ from wattbus_server.problem import Problem
 from wattbus_server.vendors.contract import DeviceRecord, VendorAccount
 from wattbus_server.vendors.tesla.control.actions import ACTIONS
 from wattbus_server.vendors.tesla.control.free_reads import FreeReads, reachable
-from wattbus_server.vendors.tesla.control.site_conditions import SITE_CONDITIONS, still_stands
+from wattbus_server.vendors.tesla.control.site_conditions import SITE_REASONS, still_stands
 from wattbus_server.vendors.tesla.control.vehicle_way import VehicleWays
 from wattbus_server.vendors.tesla.scopes import to_grant
 
@@ -47,7 +47,7 @@ ONLY_A_COMMAND_TELLS = frozenset(
 )
 """Reasons that nothing free at Tesla shows; they are said to stand."""
 
-_SITE_REASONS = frozenset(condition.reason for condition in SITE_CONDITIONS) - ONLY_A_COMMAND_TELLS
+_SITE_REASONS = SITE_REASONS - ONLY_A_COMMAND_TELLS
 
 Check = Callable[[VendorAccount, DeviceRecord | None, Blocker], Awaitable[bool]]
 
