@@ -1,7 +1,6 @@
 """What a car, its owner or its network stands in the way of: one car for each test."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
 
 import grpc
 import pytest
@@ -315,7 +314,7 @@ async def test_too_many_commands_say_when_to_try_again(home: Tenant, sandbox: Sa
     assert refusal.quota_subjects == [busy.name]
     assert refusal.metadata["command"]
     command = await get_command(home, refusal.metadata["command"])
-    assert command.failure.retry_delay.ToTimedelta() == timedelta(seconds=refusal.retry_seconds)
+    assert command.failure.retry_delay.ToTimedelta().total_seconds() == refusal.retry_seconds
     await sandbox.control.patch("/rate_limits", {"command": usual["command"]})
     assert (await create(home, busy, HONK)).state >= CommandState.COMMAND_STATE_ACCEPTED
 
