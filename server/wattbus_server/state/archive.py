@@ -68,7 +68,7 @@ class StateArchive:
         if self._task is not None:
             await self._task
             self._task = None
-        await self._flush()
+        await self.flush()
 
     def changed(self, device: str) -> None:
         """Write this device soon."""
@@ -85,7 +85,7 @@ class StateArchive:
             await self._pause(FLUSH_DELAY_SECONDS)
             self._due.clear()
             try:
-                await self._flush()
+                await self.flush()
             except SQLAlchemyError:
                 log.exception("states_not_stored", devices=len(self._pending))
                 self._due.set()
@@ -96,7 +96,7 @@ class StateArchive:
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
 
-    async def _flush(self) -> None:
+    async def flush(self) -> None:
         """Write all that is pending in one transaction; if that fails it stays pending."""
         devices, self._pending = self._pending, set()
         if not devices:

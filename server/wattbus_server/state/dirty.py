@@ -37,7 +37,7 @@ class DirtyMap:
         self._due: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
-        return len(self._waiting) + len(self._held)
+        return len(self._waiting) + len(self._held) - self.beginning
 
     def begin(self, devices: Iterable[str], sequence: int) -> None:
         """Make everything dirty that the stream begins with, and put the marker behind it."""

@@ -66,7 +66,8 @@ class StateHub:
         """Take over the stored states of the devices in the registry, and follow the registry from now on.
 
         Every device gets a new revision: what was told shortly before the process was killed may not have been stored,
-        and revisions must not go back. The clock keeps the numbers growing when rows are gone.
+        and revisions must not go back. They are stored before anybody sees them, so that the next start begins above
+        them whenever it comes. The clock keeps the numbers growing when rows are gone.
         """
         rows = await self._archive.read()
         highest = max((row.revision for row in rows), default=0)
@@ -79,6 +80,7 @@ class StateHub:
             self._restamp(entry)
         for device in stored.keys() - self._entries.keys():
             self._archive.changed(device)
+        await self._archive.flush()
 
     def start(self) -> None:
         """Begin to store changes."""
@@ -236,6 +238,11 @@ class StateHub:
     def sequence(self) -> int:
         """The number of the latest change."""
         return self._sequence
+
+    @property
+    def watcher_count(self) -> int:
+        """How many streams watch now."""
+        return sum(len(audience.watchers) for audience in self._audiences.values())
 
     def join(self, selection: Selection, mask: StateMask, dirty: DirtyMap) -> Audience:
         """From now on note in a dirty map what changes in a selection."""

@@ -1,7 +1,7 @@
 """The stream of WatchDeviceStates, as serialised responses."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from google.protobuf.duration_pb2 import Duration
 from wattbus.v1.device_service_pb2 import WatchDeviceStatesRequest
@@ -18,7 +18,7 @@ DEFAULT_HEARTBEAT_SECONDS = 30.0
 
 async def watch(
     hub: StateHub, selection: Selection, request: WatchDeviceStatesRequest, draining: asyncio.Event
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """Yield serialised WatchDeviceStatesResponse messages until the server drains or the generator is closed.
 
     The generator holds no more than what one response needs: while the reader is slow, changes merge.

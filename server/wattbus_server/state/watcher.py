@@ -39,7 +39,8 @@ class Watcher:
         self._audience = hub.join(selection, mask, self._dirty)
         self._sealed_at: int | None = None
         self._reset = False
-        self._first_token = ""
+        # In the middle of a first picture: a token that leads to a reset, so that what the reader knows of it is forgotten.
+        self._first_token = hub.tokens.issue(0, self._audience.digest)
         try:
             self._begin(resume_token)
         except BaseException:
@@ -54,7 +55,8 @@ class Watcher:
             if position is not OTHER_EPOCH:
                 changed = self._hub.changed_since(self._audience, position)
             self._reset = changed is None
-            self._first_token = "" if changed is None else resume_token
+            if changed is not None:
+                self._first_token = resume_token
         if changed is None:
             changed = [*sorted(self._audience.members), *self._audience.missing()]
         self._dirty.begin(changed, self._hub.sequence)
@@ -67,6 +69,11 @@ class Watcher:
         """Take nothing new from now on, so that what is dirty has an end; tokens do not go beyond this point."""
         self._dirty.seal()
         self._sealed_at = self._hub.sequence
+
+    @property
+    def dirty_devices(self) -> int:
+        """How many devices wait to be sent, with those held back."""
+        return len(self._dirty)
 
     def response(self) -> bytes | None:
         """Return a response with what is dirty, newest states first read now; None if there is nothing to send."""
