@@ -43,6 +43,7 @@ def run(
     """Serve a scenario until interrupted; the first line on stdout is JSON with all URLs."""
     if context.invoked_subcommand is not None:
         return
+    # Imported here so that `ctl` does not load the whole sandbox.
     from tesla_sandbox.server import serve
 
     try:

@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from tesla_sandbox.billing import MONTHLY_DISCOUNT_USD
 from tesla_sandbox.cars.spec import CarSpec, LocationSpec
 from tesla_sandbox.fleet_api.rate_limits import DEFAULT_LIMITS, RateClass
 from tesla_sandbox.homes.tariff import check_tariff
@@ -60,6 +61,7 @@ class ApplicationSpec(Spec):
     )
     registered_regions: list[Literal["na", "eu"]] = ["na", "eu"]
     billing_limit_usd: float | None = Field(default=None, ge=0)
+    billing_discount_usd: float = Field(default=MONTHLY_DISCOUNT_USD, ge=0)
 
 
 class SolarSpec(Spec):

@@ -66,7 +66,7 @@ def _add_application(world: World, spec: ApplicationSpec) -> None:
         public_key=key,
         registered_regions=set(spec.registered_regions),
         hosted_key_url=spec.hosted_key_url,
-        billing=BillingMeter(limit_usd=spec.billing_limit_usd),
+        billing=BillingMeter(spec.billing_limit_usd, spec.billing_discount_usd),
     )
 
 

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,6 +26,19 @@ def test_bundled_scenarios_build_a_world(name: str) -> None:
     world = build_world(load_scenario(name))
     assert world.users
     assert world.applications
+
+
+COOKBOOK = (ROOT / "docs" / "tesla-sandbox.md").read_text(encoding="utf-8")
+RECIPES = re.findall(r"^### (.*?)$.*?^```yaml$(.*?)^```$", COOKBOOK, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("text", [text for _, text in RECIPES], ids=[title for title, _ in RECIPES])
+def test_recipes_of_the_cookbook_build_a_world(text: str) -> None:
+    assert build_world(parse_scenario(text, "recipe")).users
+
+
+def test_the_cookbook_has_recipes() -> None:
+    assert len(RECIPES) == COOKBOOK.count("```yaml") > 5
 
 
 @pytest.mark.parametrize(

@@ -95,16 +95,7 @@ def product(home: Home, *, with_energy: bool = True) -> Json:
         "sync_grid_alert_enabled": True,
         "breaker_alert_enabled": True,
     }
-    components: Json = {"battery": has_battery}
-    if has_battery:
-        components["battery_type"] = home.pack.model.battery_type
-    components["solar"] = has_solar
-    if has_solar:
-        components["solar_type"] = "pv_panel"
-    components |= {"grid": True, "load_meter": True, "market_type": "residential"}
-    if home.connectors:
-        components["wall_connectors"] = _connectors(home)
-    body["components"] = components
+    body["components"] = _product_components(home)
     body["features"] = {"rate_plan_manager_no_pricing_constraint": True}
     return body
 
@@ -148,6 +139,20 @@ def site_info(home: Home) -> Json:
     if settings.tariff is not None:
         body["tariff_content_v2"] = settings.tariff
     return body
+
+
+def _product_components(home: Home) -> Json:
+    has_battery, has_solar = bool(home.pack.units), home.panels is not None
+    return {
+        "battery": has_battery,
+        **({"battery_type": home.pack.model.battery_type} if has_battery else {}),
+        "solar": has_solar,
+        **({"solar_type": "pv_panel"} if has_solar else {}),
+        "grid": True,
+        "load_meter": True,
+        "market_type": "residential",
+        **({"wall_connectors": _connectors(home)} if home.connectors else {}),
+    }
 
 
 def _components(home: Home) -> Json:
