@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 _LARGEST_HEAD_BYTES = 16 * 1024
 _CONCURRENT_REQUESTS = 500
 _IDLE_SECONDS = 15
+_BACKLOG = 128
 
 
 class _QuietServer(uvicorn.Server):
@@ -36,7 +37,11 @@ class HttpServer:
 
     def __init__(self, host: str, port: int) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.create_server((host, port), family=family)
+        # asyncio switches Nagle's delay off only for sockets that name their protocol.
+        self._socket = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind((host, port))
+        self._socket.listen(_BACKLOG)
         self._server: _QuietServer | None = None
         self._task: asyncio.Task[None] | None = None
 
