@@ -1,7 +1,7 @@
 """The energy endpoints that look back: calendar_history and telemetry_history."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from starlette.responses import Response
@@ -28,8 +28,8 @@ async def calendar_history(call: FleetCall) -> Response:
     render = _CALENDAR_KINDS.get(call.query.get("kind", ""))
     if render is None:
         raise invalid_field("kind", f"must be one of {', '.join(_CALENDAR_KINDS)}")
-    start, end = _moments(call)
     home = with_past(call.home())
+    start, end = _window(call, home)
     return answer(render(call, home, start, end))
 
 
@@ -38,9 +38,9 @@ async def telemetry_history(call: FleetCall) -> Response:
     """Charging sessions at the home's Wall Connectors between two dates."""
     if call.query.get("kind") != "charge":
         raise invalid_field("kind", "must be charge")
-    start, end = _moments(call)
     home = call.home()
     home.advance()
+    start, end = _window(call, home)
     sessions = [session for connector in home.connectors for session in connector.sessions]
     return answer(
         {
@@ -96,16 +96,35 @@ _CALENDAR_KINDS: dict[str, Callable[[FleetCall, Home, float, float], Json]] = {
 }
 
 
-def _moments(call: FleetCall) -> tuple[float, float]:
-    start, end = _moment(call, "start_date"), _moment(call, "end_date")
+def _window(call: FleetCall, home: Home) -> tuple[float, float]:
+    """The asked-for stretch of time; what is left out is the present period up to now."""
+    end = _moment(call, "end_date")
+    if end is None:
+        end = call.world.clock.time()
+    start = _moment(call, "start_date")
+    if start is None:
+        start = _period_start(call.query.get("period", "day"), datetime.fromtimestamp(end, _zone(call, home)))
     if end < start:
         raise invalid_field("end_date", "must not be before start_date")
     return start, end
 
 
-def _moment(call: FleetCall, name: str) -> float:
+def _period_start(period: str, local: datetime) -> float:
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    starts = {
+        "day": midnight,
+        "week": midnight - timedelta(days=midnight.weekday()),
+        "month": midnight.replace(day=1),
+        "year": midnight.replace(month=1, day=1),
+    }
+    return starts[period].timestamp() if period in starts else 0.0
+
+
+def _moment(call: FleetCall, name: str) -> float | None:
+    if name not in call.query:
+        return None
     # A "+" of an offset that was not URL-encoded arrives as a space.
-    text = call.query.get(name, "").replace(" ", "+")
+    text = call.query[name].replace(" ", "+")
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:

@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -84,8 +84,9 @@ class EnergyHistory:
 
     def _days_between(self, start: float, end: float) -> Iterator[tuple[datetime, Totals]]:
         for (year, month, day), totals in self._days.items():
-            noon = datetime(year, month, day, 12, tzinfo=self._zone).timestamp()
-            if start <= noon < end:
+            midnight = datetime(year, month, day, tzinfo=self._zone)
+            next_midnight = midnight + timedelta(days=1)
+            if midnight.timestamp() < end and next_midnight.timestamp() > start:
                 yield datetime(year, month, day), totals
 
 
