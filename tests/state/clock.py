@@ -18,5 +18,6 @@ class ForwardLoop(asyncio.SelectorEventLoop):
 
     async def forward(self, seconds: float) -> None:
         """Put the clock forward and let run what became due."""
+        await self.settle()
         self.ahead += seconds
         await self.settle()
