@@ -1,6 +1,6 @@
 """Composes the sandbox's HTTP surface from its rooms: a world in, an ASGI application out."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Mount, Route, Router
+from starlette.routing import Mount, Route, Router
 
 from tesla_sandbox.auth.authorize import ConsentPages
 from tesla_sandbox.auth.consent_management import ConsentManagement
@@ -23,9 +23,9 @@ from tesla_sandbox.fleet_api.charging import CHARGING_ENDPOINTS
 from tesla_sandbox.fleet_api.endpoints import EndpointTable
 from tesla_sandbox.fleet_api.energy import ENERGY_ENDPOINTS
 from tesla_sandbox.fleet_api.energy_history import HISTORY_ENDPOINTS
-from tesla_sandbox.fleet_api.gate import guarded
 from tesla_sandbox.fleet_api.partner import PARTNER_ENDPOINTS
 from tesla_sandbox.fleet_api.products import PRODUCT_ENDPOINTS
+from tesla_sandbox.fleet_api.router import FleetRouter
 from tesla_sandbox.fleet_api.telemetry_configuration import TELEMETRY_ENDPOINTS
 from tesla_sandbox.fleet_api.users import USER_ENDPOINTS
 from tesla_sandbox.fleet_api.vehicle_commands import COMMAND_ENDPOINTS
@@ -36,7 +36,6 @@ from tesla_sandbox.request_log import RequestLogMiddleware
 from tesla_sandbox.world import REGIONS, World
 
 LARGEST_BODY_BYTES = 1024 * 1024
-# Routes are matched in this order: what is asked most comes first.
 FLEET_API_TABLES: tuple[EndpointTable, ...] = (
     USER_ENDPOINTS,
     PRODUCT_ENDPOINTS,
@@ -76,7 +75,7 @@ def build_app(
     return Starlette(
         routes=[
             Route("/status", _status),
-            *(Mount(f"/{region}", routes=fleet_routes(world, region, FLEET_API_TABLES)) for region in REGIONS),
+            *(Mount(f"/{region}", app=FleetRouter(world, region, FLEET_API_TABLES)) for region in REGIONS),
             *ConsentPages(world).routes(),
             *TokenEndpoint(world).routes(),
             *Discovery(world).routes(),
@@ -92,16 +91,6 @@ def build_app(
         lifespan=lifespan,
         max_body_size=LARGEST_BODY_BYTES,
     )
-
-
-def fleet_routes(world: World, region: str, tables: Iterable[EndpointTable]) -> list[BaseRoute]:
-    """The Fleet API of one region."""
-    routes: list[BaseRoute] = [Route("/status", _status)]
-    for table in tables:
-        for endpoint in table:
-            handler: Callable[[Request], Awaitable[Response]] = guarded(world, endpoint, region)
-            routes.append(Route(endpoint.path, handler, methods=[endpoint.method]))
-    return routes
 
 
 async def _status(_: Request) -> Response:
