@@ -5,7 +5,7 @@ Blockers that it gives out are shared: nobody may change them. A new version rep
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -87,10 +87,10 @@ class BlockerLedger:
         return [await self._record_one(tenant, blocker) for blocker in blockers]
 
     async def record_problem(self, tenant: str, problem: Problem) -> Problem:
-        """Record the blockers of a problem, and return the problem with the recorded ones."""
+        """Record the blockers of a problem, and return the problem with the recorded ones and what they taught."""
         blockers = [_with_metadata(blocker, problem) for blocker in problem.blockers]
         recorded = await self.record(tenant, blockers)
-        return replace(problem, blockers=tuple(recorded))
+        return replace(problem, blockers=tuple(recorded), metadata=_with_learned(problem, recorded))
 
     async def resolve(self, name: str) -> None:
         """Close a blocker whose cause is verified gone. One that is not open any more stays as it is."""
@@ -190,9 +190,10 @@ class BlockerLedger:
     async def _record_one(self, tenant: str, blocker: Blocker) -> Blocker:
         if not catalogue.entry(blocker.reason).lasting:
             return _completed(blocker)
-        seen = _completed(blocker)
+        seen = _copy(blocker)
         if self._relink is not None and self._relink.heals(seen):
             await self._relink.attach(seen)
+        seen = _completed(seen)
         async with self._writing:
             known = self._known(tenant, seen)
             if known is None:
@@ -329,3 +330,10 @@ def _with_metadata(blocker: Blocker, problem: Problem) -> Blocker:
         if key not in _KEYS_WITH_FIELDS:
             result.metadata.setdefault(key, value)
     return result
+
+
+def _with_learned(problem: Problem, recorded: Iterable[Blocker]) -> Mapping[str, str]:
+    """Return a problem's metadata with what its recorded blocker knows beyond, such as the missing access."""
+    own: Mapping[str, str] = next((blocker.metadata for blocker in recorded if blocker.reason == problem.reason), {})
+    learned = {key: own[key] for key in catalogue.entry(problem.reason).metadata_keys if key in own}
+    return {**learned, **problem.metadata}

@@ -10,6 +10,7 @@ from wattbus_server.commands.service import CommandService
 from wattbus_server.devices.registry import DeviceRegistry
 from wattbus_server.devices.selection import Selection
 from wattbus_server.paging import PageRequest
+from wattbus_server.problem import Problem
 from wattbus_server.rpc.caller import calling_tenant, seconds_left
 from wattbus_server.rpc.device_view import DeviceView
 from wattbus_server.state.hub import StateHub
@@ -67,7 +68,11 @@ class DeviceService:
     async def RefreshDeviceState(self, request: pb.RefreshDeviceStateRequest) -> bytes:
         """Read the device from the vendor now."""
         record = self._registry.get(calling_tenant(), request.name)
-        await self._poller.read_now(record)
+        try:
+            await self._poller.read_now(record)
+        except Problem as problem:
+            # The poller had it recorded; the caller is told what stands open, with names and remedies.
+            raise await self._ledger.record_problem(record.tenant, problem) from problem
         return _state_field(self._hub.encoded(request.name))
 
     async def CheckCommand(self, request: pb.CheckCommandRequest) -> pb.CheckCommandResponse:
