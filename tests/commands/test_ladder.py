@@ -1,5 +1,5 @@
 import pytest
-from wattbus.v1.blocker_pb2 import BlockerState
+from wattbus.v1.blocker_pb2 import Blocker, BlockerState
 from wattbus.v1.command_pb2 import Rung
 from wattbus.v1.reason_pb2 import Reason
 from wattbus.v1.state_pb2 import ChargingStatus
@@ -113,6 +113,19 @@ async def test_a_success_closes_a_blocker_that_only_a_command_can_disprove(house
     assert states(await house.ended((await house.create(car, simple("lock"))).name)) == "SUCCEEDED"
     assert house.ledger.open_for(device) == []
     assert blocker.state == BlockerState.BLOCKER_STATE_OPEN, "what was given out before is not changed"
+
+
+async def test_a_success_with_one_value_does_not_close_what_blocks_another_value(house: House, car: str) -> None:
+    locked = Blocker(reason=Reason.REASON_SETTING_LOCKED_BY_INSTALLER, device=car, evidence="limit_locked=true")
+    (blocker,) = await house.ledger.record(house.tenant, [locked])
+    house.vendor.standing.add(Reason.REASON_SETTING_LOCKED_BY_INSTALLER)
+    house.vendor.judged.append(Reason.REASON_SETTING_LOCKED_BY_INSTALLER)
+    assert states(await house.ended((await house.create(car, set_limit(70))).name)) == "SUCCEEDED"
+    await house.verifier.still_stands(blocker.name)
+    assert house.ledger.get_open(blocker.name) is not None
+    house.vendor.standing.clear()
+    assert states(await house.ended((await house.create(car, set_limit(80))).name)) == "SUCCEEDED"
+    assert not await house.verifier.still_stands(blocker.name), "a success is a hint to ask"
 
 
 async def test_a_busy_vehicle_is_asked_again_within_the_time_to_live(house: House, car: str) -> None:

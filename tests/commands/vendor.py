@@ -116,6 +116,8 @@ class ScriptedVendor:
     """A problem is raised; `lost after running` obeys first; a function is awaited before the vehicle obeys."""
     blockers: list[Blocker] = field(default_factory=list)
     """What the check finds."""
+    judged: list[Reason.ValueType] = field(default_factory=list)
+    """Reasons that the check says it judged for exactly this action."""
     standing: set[int] = field(default_factory=set)
     """Reasons that still block when asked."""
     check_problem: Problem | None = None
@@ -154,7 +156,13 @@ class ScriptedVendor:
             raise self.check_problem
         needs_wake = not self.vehicles[device.name].awake and action.WhichOneof("action") != "wake"
         name = action.WhichOneof("action") or ""
-        return CommandCheck(self.blockers, vendor_writes=(f"POST {name}",), needs_wake=needs_wake, cost_micros_usd=1000)
+        return CommandCheck(
+            self.blockers,
+            vendor_writes=(f"POST {name}",),
+            needs_wake=needs_wake,
+            cost_micros_usd=1000,
+            judged=tuple(self.judged),
+        )
 
     def asleep_blocker(self, device: DeviceRecord, action: Action) -> Blocker:
         return Blocker(reason=Reason.REASON_VEHICLE_ASLEEP, device=device.name, message="The vehicle is asleep.")

@@ -8,17 +8,19 @@ from typing import Protocol
 
 import structlog
 from google.protobuf.message import Message
+from wattbus.v1.action_pb2 import ActionKind
 from wattbus.v1.connection_pb2 import Vendor
 from wattbus.v1.state_pb2 import DeviceState
 
 from wattbus_server.blockers import catalogue
 from wattbus_server.blockers.catalogue import Healing
+from wattbus_server.blockers.identity import blocks
 from wattbus_server.blockers.ledger import BlockerLedger
 from wattbus_server.blockers.rows import StoredBlocker
 from wattbus_server.devices.registry import DeviceRegistry
 from wattbus_server.devices.selection import Selection
 from wattbus_server.problem import Problem
-from wattbus_server.vendors.contract import VendorAccount, VendorAdapter
+from wattbus_server.vendors.contract import DeviceRecord, VendorAccount, VendorAdapter
 
 log = structlog.get_logger()
 
@@ -83,6 +85,13 @@ class BlockerVerifier:
             self._running[name] = task
             task.add_done_callback(lambda _: self._running.pop(name, None))
         return await asyncio.shield(task)
+
+    def doubt(self, device: DeviceRecord, kind: ActionKind.ValueType) -> None:
+        """Verify soon what blocks an action on a device, because the action got through."""
+        for blocker in self._ledger.open_for(device):
+            stored = self._ledger.get_open(blocker.name)
+            if stored is not None and blocks(blocker, kind):
+                self._verify_soon(stored)
 
     def connection_changed(self, connection: str) -> None:
         """Verify soon what is open for a connection, because its grant or its devices changed."""

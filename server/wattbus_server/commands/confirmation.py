@@ -41,10 +41,13 @@ class Confirmation:
         self._states = states
         self._read_now = read_now
 
-    async def read_back(self, live: LiveCommand, device: DeviceRecord) -> Verdict:
+    async def read_back(
+        self, live: LiveCommand, device: DeviceRecord, *, contradiction_is_enough: bool = False
+    ) -> Verdict:
         """Read the device at the pace of the action, and move the command up each rung that is proven.
 
-        A read that fails is no verdict; the next one may succeed.
+        A read that fails is no verdict; the next one may succeed. Nor is a device that shows another value, which may
+        be slow to take over the new one, unless the first contradiction is enough to go on.
         """
         adapter = self._accounts.adapter(device.vendor)
         provable = live.command.provable_rung
@@ -62,6 +65,8 @@ class Confirmation:
             await climb(live, last)
             if life.highest_rung(live.command) >= provable:
                 return Verdict(proven=True, contradicted=False, evidence=last.evidence)
+            if last.contradicted and contradiction_is_enough:
+                break
         if last is None:
             return Verdict(proven=False, contradicted=False, evidence=trouble)
         return Verdict(proven=False, contradicted=last.contradicted, evidence=last.evidence)

@@ -11,10 +11,10 @@ from wattbus.v1.reason_pb2 import Reason
 from wattbus.v1.state_pb2 import DeviceState
 
 from wattbus_server.blockers import catalogue
-from wattbus_server.blockers.catalogue import Importance
+from wattbus_server.blockers.catalogue import Healing
 from wattbus_server.blockers.identity import blocks
 from wattbus_server.blockers.ledger import BlockerLedger
-from wattbus_server.blockers.verification import VendorAccess
+from wattbus_server.blockers.verification import BlockerVerifier, VendorAccess
 from wattbus_server.commands import failures, life
 from wattbus_server.commands.confirmation import Confirmation
 from wattbus_server.commands.delivery import Delivery, States
@@ -43,6 +43,7 @@ class CommandEngine:
         accounts: VendorAccess,
         states: States,
         ledger: BlockerLedger,
+        verifier: BlockerVerifier,
         delivery: Delivery,
         confirmation: Confirmation,
         queue_limit: int,
@@ -53,6 +54,7 @@ class CommandEngine:
         self._accounts = accounts
         self._states = states
         self._ledger = ledger
+        self._verifier = verifier
         self._delivery = delivery
         self._confirmation = confirmation
         self._pace = pace
@@ -206,7 +208,7 @@ class CommandEngine:
 
     async def _accepted(self, live: LiveCommand, device: DeviceRecord, evidence: str, reason: str) -> None:
         await live.move(_S.COMMAND_STATE_ACCEPTED, evidence=evidence, reason=reason)
-        await self._disprove(live, device, Importance.KEY)
+        await self._disprove(live, device)
         await self._confirm(live, device)
 
     async def _confirm(self, live: LiveCommand, device: DeviceRecord) -> None:
@@ -226,13 +228,13 @@ class CommandEngine:
 
     async def _after_lost_answer(self, live: LiveCommand, device: DeviceRecord, why: str) -> None:
         """Find out what became of a command that may have run; only a value is ever sent again, and only once."""
-        verdict = await self._confirmation.read_back(live, device)
-        if verdict.proven:
-            await self._succeed(live, device)
-            return
         sets_value = self._accounts.adapter(device.vendor).traits(live.command.action).sets_value
         in_time = not life.is_expired(live.command, datetime.now(UTC))
-        if verdict.contradicted and sets_value and live.command.send_count < 2 and in_time:
+        may_send_again = sets_value and live.command.send_count < 2 and in_time
+        verdict = await self._confirmation.read_back(live, device, contradiction_is_enough=may_send_again)
+        if verdict.proven:
+            await self._succeed(live, device)
+        elif verdict.contradicted and may_send_again:
             await self._send_again(live, device, verdict.evidence)
         else:
             await self._leave_open(live, f"{why} Read back: {verdict.evidence}")
@@ -254,13 +256,14 @@ class CommandEngine:
 
     async def _succeed(self, live: LiveCommand, device: DeviceRecord) -> None:
         await live.move(_S.COMMAND_STATE_SUCCEEDED)
-        await self._disprove(live, device, Importance.OUTCOME)
+        # Another value of the same action may still be blocked, so that the vendor is asked.
+        self._verifier.doubt(device, action_kind(live.command.action))
 
-    async def _disprove(self, live: LiveCommand, device: DeviceRecord, least: Importance) -> None:
-        """Close open blockers that cannot have stood in the way: the action got past them."""
+    async def _disprove(self, live: LiveCommand, device: DeviceRecord) -> None:
+        """Close open blockers that only a command can disprove: the vendor took it, so that they are gone."""
         kind = action_kind(live.command.action)
         for blocker in self._ledger.open_for(device):
-            if blocks(blocker, kind) and catalogue.entry(blocker.reason).importance <= least:
+            if blocks(blocker, kind) and catalogue.entry(blocker.reason).healing is Healing.ON_USE:
                 await self._ledger.resolve(blocker.name)
 
     async def _refuse(self, live: LiveCommand, problem: Problem, *, may_have_run: bool = False) -> None:

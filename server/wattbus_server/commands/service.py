@@ -84,7 +84,7 @@ class CommandService:
         delivery = Delivery(accounts, states, self._preflight, self._pace)
         confirmation = Confirmation(accounts, states, read_now)
         self._engine = CommandEngine(
-            self._journal, registry, accounts, states, ledger, delivery, confirmation, queue_limit, self._pace
+            self._journal, registry, accounts, states, ledger, verifier, delivery, confirmation, queue_limit, self._pace
         )
         self._pruning: asyncio.Task[None] | None = None
 

@@ -191,6 +191,7 @@ commands = Table(
     UniqueConstraint("tenant", "request_id"),
     Index("ix_commands_device_name", "device", "name"),
     Index("ix_commands_state", "state"),
+    Index("ix_commands_tenant_create_time", "tenant", "create_time"),
 )
 
 command_events = Table(

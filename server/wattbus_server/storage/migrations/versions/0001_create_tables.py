@@ -160,6 +160,7 @@ def _create_commands() -> None:
     )
     op.create_index("ix_commands_device_name", "commands", ["device", "name"], unique=False)
     op.create_index("ix_commands_state", "commands", ["state"], unique=False)
+    op.create_index("ix_commands_tenant_create_time", "commands", ["tenant", "create_time"], unique=False)
     op.create_index(op.f("ix_commands_tenant"), "commands", ["tenant"], unique=False)
 
 
