@@ -99,9 +99,10 @@ def _server_settings(folder: Path, http_port: int, grpc_port: int, admin_key: st
         "WATTBUS_DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'wattbus.db'}",
         "WATTBUS_ENCRYPTION_KEY": new_encryption_key(),
         "WATTBUS_ADMIN_KEY": admin_key,
-        "WATTBUS_BLOCKER_CHECK_INTERVAL": "PT3S",
-        "WATTBUS_TESLA__LIVE_STATUS_INTERVAL": "PT2S",
-        "WATTBUS_TESLA__SITE_INFO_INTERVAL": "PT5S",
+        # As quick as Tesla's limit of 60 reads a minute for each device allows.
+        "WATTBUS_BLOCKER_CHECK_INTERVAL": "PT5S",
+        "WATTBUS_TESLA__LIVE_STATUS_INTERVAL": "PT4S",
+        "WATTBUS_TESLA__SITE_INFO_INTERVAL": "PT10S",
         "WATTBUS_TESLA__PRODUCTS_INTERVAL": "PT5S",
     }
 

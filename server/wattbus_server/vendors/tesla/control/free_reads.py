@@ -1,5 +1,7 @@
 """Free reads: what can be asked of Tesla about a device without cost and without waking it."""
 
+import asyncio
+
 from wattbus.v1.state_pb2 import ConnectivityStatus, DeviceState
 
 from wattbus_server.problem import Problem
@@ -18,6 +20,7 @@ class FreeReads:
     def __init__(self, api: FleetApi, reader: TeslaReader) -> None:
         self._api = api
         self._reader = reader
+        self._batteries: dict[str, asyncio.Task[DeviceState]] = {}
 
     async def in_service(self, account: VendorAccount, device: DeviceRecord) -> bool:
         """Say whether a vehicle is in service, by its record."""
@@ -43,7 +46,19 @@ class FreeReads:
             return None
 
     async def battery(self, account: VendorAccount, device: DeviceRecord) -> DeviceState:
-        """Read the settings of a battery's site, and what overrides them now."""
+        """Read the settings of a battery's site, and what overrides them now.
+
+        Those who ask at the same time share the answer: Tesla limits the reads of a site, and several blockers of one
+        battery are verified together. The answer is shared; nobody may change it.
+        """
+        task = self._batteries.get(device.name)
+        if task is None:
+            task = asyncio.create_task(self._read_battery(account, device), name=f"read {device.name}")
+            self._batteries[device.name] = task
+            task.add_done_callback(lambda _: self._batteries.pop(device.name, None))
+        return await asyncio.shield(task)
+
+    async def _read_battery(self, account: VendorAccount, device: DeviceRecord) -> DeviceState:
         merged = DeviceState()
         for state in await self._reader.read(account, device, ()):
             merged.MergeFrom(state)
