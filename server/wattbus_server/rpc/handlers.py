@@ -148,6 +148,8 @@ def _run_stream(
                         if not limits.still_admitted(caller):
                             raise Problem(Reason.REASON_API_KEY_INVALID, "The API key was revoked.")
                         await _write(context, answer, write_timeout)
+                        # A stream may rest for hours: it must not keep its last response alive meanwhile.
+                        del answer
         except BaseException as error:
             await _fail(name, error, context)
         count_ok()
