@@ -130,6 +130,15 @@ class House:
 
 
 @asynccontextmanager
+async def locked(engine: AsyncEngine) -> AsyncIterator[None]:
+    """Keep everybody else from writing to the database for a while."""
+    async with engine.connect() as database:
+        await database.exec_driver_sql("BEGIN IMMEDIATE")
+        yield
+        await database.rollback()
+
+
+@asynccontextmanager
 async def opened(template: Path, path: Path, **fields: Any) -> AsyncIterator[House]:
     """Yield a house over its own copy of a prepared database file."""
     shutil.copy(template, path)

@@ -9,7 +9,7 @@ from wattbus.v1.command_pb2 import Rung, WakePolicy
 from wattbus.v1.device_service_pb2 import CheckCommandRequest, ListCommandsRequest
 from wattbus.v1.reason_pb2 import Reason
 
-from tests.commands.house import House, ladder, set_limit, simple, states
+from tests.commands.house import PATIENCE_SECONDS, House, ladder, locked, set_limit, simple, states
 from tests.commands.vendor import Gate, lost_answer
 from tests.state.world import CONNECTION, OTHER_TENANT
 from wattbus_server.problem import Problem
@@ -117,6 +117,32 @@ async def test_a_caller_who_hangs_up_does_not_stop_the_command(house: House, car
     gate.opened.set()
     (name,) = await every_command(house)
     assert states(await house.ended(name)) == "SUCCEEDED"
+
+
+async def test_a_caller_who_hangs_up_while_the_command_is_stored_does_not_lose_it(house: House, car: str) -> None:
+    async with locked(house.engine):
+        call = asyncio.ensure_future(house.create(car))
+        await until_checked(house)
+        call.cancel()
+        await asyncio.wait([call])
+    (name,) = await eventually_every_command(house)
+    assert states(await house.ended(name)) == "SUCCEEDED", "what is stored is queued, without a restart"
+
+
+async def until_checked(house: House) -> None:
+    """Wait until the preflight is over, so that the command is about to be stored."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not house.vendor.checks:  # noqa: ASYNC110 - the vendor is scripted, it has no events
+            await asyncio.sleep(0.003)
+    # One more turn of the loop for what follows the check.
+    await asyncio.sleep(0.05)
+
+
+async def eventually_every_command(house: House) -> list[str]:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not (names := await every_command(house)):  # noqa: ASYNC110 - callers poll ListCommands too
+            await asyncio.sleep(0.003)
+    return names
 
 
 async def test_a_lost_answer_is_told_as_such_and_never_as_a_plain_failure(house: House, car: str) -> None:

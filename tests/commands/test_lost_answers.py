@@ -10,6 +10,7 @@ from wattbus.v1.reason_pb2 import Reason
 
 from tests.commands.house import House, ladder, set_limit, simple, states
 from tests.commands.vendor import Gate, lost_answer, refused
+from tests.state.world import SECOND_CONNECTION
 from wattbus_server.commands import life
 from wattbus_server.commands.journal import Journal
 from wattbus_server.problem import Problem
@@ -95,13 +96,11 @@ async def test_a_later_observation_disproves_the_command(house: House, car: str)
 
 
 async def test_an_observation_from_before_proves_nothing(house: House, car: str) -> None:
-    vehicle = house.vendor.vehicles[car]
-    before = vehicle.observed(car)
+    (other,) = await house.link("other", connection=SECOND_CONNECTION)
     command = await unknown_unlock(house, car)
-    before.vehicle.closures.locked = False
-    house.hub.observe([before])
-    vehicle_online = vehicle.connectivity(car)
-    house.hub.observe([vehicle_online])
+    # The doors were read before; what is new is only that the vehicle is online.
+    house.hub.observe([house.vendor.vehicles[car].connectivity(car)])
+    await house.ended((await house.create(other)).name)
     assert states(await house.get(command.name)) == "OUTCOME_UNKNOWN"
 
 
@@ -109,6 +108,7 @@ async def test_what_is_seen_after_another_command_decides_nothing_about_the_firs
     command = await unknown_unlock(house, car)
     await house.ended((await house.create(car, simple("lock"))).name)
     house.hub.observe([house.vendor.vehicles[car].observed(car)])
+    await house.ended((await house.create(car, simple("honk_horn"))).name)
     assert states(await house.get(command.name)) == "OUTCOME_UNKNOWN"
 
 

@@ -8,8 +8,9 @@ from wattbus.v1.command_pb2 import CommandState
 from wattbus.v1.device_service_pb2 import ListCommandsRequest
 from wattbus.v1.reason_pb2 import Reason
 
-from tests.commands.house import QUEUE_LIMIT, House, set_limit, simple, states
+from tests.commands.house import QUEUE_LIMIT, House, locked, set_limit, simple, states
 from tests.commands.vendor import Gate, busy
+from wattbus_server.commands.journal import Journal
 from wattbus_server.problem import Problem
 
 
@@ -103,6 +104,22 @@ async def test_cancelling_wins_or_loses_but_never_both(house: House, car: str) -
             assert (states(end), len(house.vendor.sent)) == ("SUCCEEDED", 1)
         else:
             assert (states(end), house.vendor.sent) == ("CANCELLED", [])
+
+
+async def test_a_caller_who_hangs_up_while_cancelling_leaves_no_doubt(house: House, car: str) -> None:
+    gate = Gate()
+    house.vendor.answers.append(gate)
+    await house.queue(car, set_limit(70))
+    await gate.reached.wait()
+    waiting = await house.queue(car, set_limit(90))
+    async with locked(house.engine):
+        call = asyncio.ensure_future(house.commands.cancel(house.tenant, waiting.name))
+        await asyncio.sleep(0.05)
+        call.cancel()
+    await asyncio.wait([call])
+    gate.opened.set()
+    assert states(await house.ended(waiting.name)) == "CANCELLED"
+    assert states(await Journal(house.engine).get(house.tenant, waiting.name)) == "CANCELLED"
 
 
 async def test_a_cancelled_command_stops_waiting_for_a_busy_vehicle(house: House, car: str) -> None:

@@ -109,10 +109,14 @@ async def test_a_selection_shows_only_its_devices_and_only_the_tenants(house: Ho
     assert theirs.seen == []
 
 
-async def test_silence_is_broken_by_heartbeats_that_carry_a_token(house: House) -> None:
-    async with aclosing(Reader(house).open(heartbeat_interval=Duration(nanos=20_000_000))) as stream:  # type: ignore[type-var] # as above
-        responses = [await anext(stream) for _ in range(3)]
-    assert all(response.resume_token and not response.events for response in responses)
+async def test_silence_is_broken_by_heartbeats_that_carry_a_token(house: House, car: str) -> None:
+    reader = Reader(house)
+    await reader.begin()
+    await house.ended((await house.create(car, simple("honk_horn"))).name)
+    async with aclosing(reader.open(heartbeat_interval=Duration(nanos=20_000_000))) as stream:  # type: ignore[type-var] # as above
+        responses = [await anext(stream) for _ in range(5)]
+    assert [len(response.events) for response in responses] == [0, 5, 0, 0, 0]
+    assert all(response.resume_token for response in responses)
 
 
 async def test_a_draining_server_tells_what_is_stored_and_ends_the_stream(house: House, car: str) -> None:

@@ -124,6 +124,7 @@ class ScriptedVendor:
     ask_problem: Problem | None = None
     read_answers: deque[Problem | Answer] = field(default_factory=deque)
     before_check: Answer | None = None
+    checks: int = 0
     sent: list[tuple[str, str]] = field(default_factory=list)
     """Device and action of every send, in order."""
     wakes: int = 0
@@ -150,6 +151,7 @@ class ScriptedVendor:
     async def check(
         self, account: VendorAccount, device: DeviceRecord, state: DeviceState, action: Action
     ) -> CommandCheck:
+        self.checks += 1
         if self.before_check is not None:
             await self.before_check()
         if self.check_problem is not None:
