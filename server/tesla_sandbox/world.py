@@ -57,8 +57,8 @@ class User:
     Attributes:
         user_id: The stable subject of the person's tokens.
         region: Key of the region that holds the account.
-        vins: Cars on the account.
-        site_ids: Energy sites on the account.
+        vins: Cars on the account: the keys of an ordered set, for fleets of thousands.
+        site_ids: Energy sites on the account, likewise.
     """
 
     user_id: str
@@ -66,8 +66,8 @@ class User:
     full_name: str
     region: str
     locale: str = "en-US"
-    vins: list[str] = field(default_factory=list)
-    site_ids: list[int] = field(default_factory=list)
+    vins: dict[str, None] = field(default_factory=dict)
+    site_ids: dict[int, None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

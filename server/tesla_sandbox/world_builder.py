@@ -77,8 +77,8 @@ def _add_user(world: World, spec: UserSpec) -> None:
         full_name=spec.full_name,
         region=spec.region,
         locale=spec.locale,
-        vins=[car.vin for car in spec.cars] + spec.shared_vins,
-        site_ids=[home.site_id for home in spec.homes] + spec.shared_site_ids,
+        vins=dict.fromkeys([car.vin for car in spec.cars] + spec.shared_vins),
+        site_ids=dict.fromkeys([home.site_id for home in spec.homes] + spec.shared_site_ids),
     )
     if user.user_id in world.users or world.user_by_email(user.email) is not None:
         raise ScenarioError(f"user {user.email} is described twice")
@@ -114,13 +114,13 @@ def _add_fleet(world: World, spec: FleetSpec) -> None:
             vin = f"{FLEET_VIN_PREFIX}{number:014d}"
             car = CarSpec.model_validate({"display_name": f"Car {number}", **varied, **spec.car, "vin": vin})
             _add_car(world, car)
-            user.vins.append(car.vin)
+            user.vins[car.vin] = None
         for number in range(1, spec.homes + 1):
             varied = {"state_of_charge": round(random.uniform(10, 95), 1)}
             site_id = FLEET_FIRST_SITE + number
             home = HomeSpec.model_validate({"name": f"Home {number}", **varied, **spec.home, "site_id": site_id})
             _add_home(world, home)
-            user.site_ids.append(home.site_id)
+            user.site_ids[home.site_id] = None
     except ValidationError as unfit:
         raise ScenarioError(f"fleet of {spec.email}: {unfit}") from unfit
 

@@ -53,8 +53,8 @@ def user_summary(user: User) -> dict[str, object]:
         "email": user.email,
         "full_name": user.full_name,
         "region": user.region,
-        "vins": user.vins,
-        "site_ids": user.site_ids,
+        "vins": list(user.vins),
+        "site_ids": list(user.site_ids),
     }
 
 

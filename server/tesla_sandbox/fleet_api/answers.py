@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from starlette.responses import Response
 
 JSON = "application/json; charset=utf-8"
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 class ApiRefusal(Exception):
@@ -43,8 +44,7 @@ class ApiRefusal(Exception):
 
 def json_answer(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer without an envelope."""
-    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
-    return Response(text, status, headers, media_type=JSON)
+    return Response(_ENCODER.encode(content), status, headers, media_type=JSON)
 
 
 def answer(response: object, status: int = 200) -> Response:

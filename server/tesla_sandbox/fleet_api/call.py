@@ -1,6 +1,7 @@
 """One authorised call of a Fleet API endpoint, as its handler sees it."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import NoReturn
@@ -32,7 +33,6 @@ class FleetCall:
         user: The person whose token it is; None with a partner token.
         scopes: What the access token carries (not what is granted by now).
         path_params: Values of the path template.
-        query: Query parameters; of a repeated one the last.
         device: VIN or energy site id that the call is about, if it is about one.
         txid: Identifies the request, also in the header `x-txid`.
     """
@@ -45,10 +45,20 @@ class FleetCall:
     user: User | None
     scopes: frozenset[str]
     path_params: dict[str, str]
-    query: dict[str, str]
     txid: str
     device: str | None = None
     _body: dict[str, object] | None = field(default=None, repr=False)
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """Query parameters; of a repeated one the last."""
+        return self.request.query_params
+
+    @property
+    def api_path(self) -> str:
+        """The path as the documentation writes it, from `/api/` on."""
+        scope = self.request.scope
+        return str(scope["path"][len(scope.get("root_path", "")) :])
 
     def require_user(self) -> User:
         """The person whose token it is; 403 for a partner token."""

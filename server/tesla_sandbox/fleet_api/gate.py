@@ -56,12 +56,11 @@ async def _served(call: FleetCall, log: dict[str, str | None]) -> Response:
     _find_device(call)
     log["device"] = call.device
     _check_rate(call)
-    targets = (call.device, call.path_params.get("site_id"), _api_path(call.request))
-    await gateway_faults.before(call.world, targets)
+    await gateway_faults.before(call)
     if call.endpoint.method == "POST":
         await call.json()
     response = await call.endpoint.handler(call)
-    return gateway_faults.after(call.world, targets, response)
+    return gateway_faults.after(call, response)
 
 
 def _identified(world: World, request: Request, endpoint: Endpoint, region: str, txid: str) -> FleetCall:
@@ -78,8 +77,7 @@ def _identified(world: World, request: Request, endpoint: Endpoint, region: str,
         application=world.applications[token.client_id],
         user=world.users[token.user_id] if token.user_id is not None else None,
         scopes=token.scopes,
-        path_params={name: str(value) for name, value in request.path_params.items()},
-        query=dict(request.query_params),
+        path_params=request.path_params,
         txid=txid,
     )
 
@@ -101,7 +99,7 @@ def _access_token(world: World, request: Request) -> AccessToken:
 
 def _check_application(call: FleetCall) -> None:
     application, world = call.application, call.world
-    exceeded = application.billing.exceeded(world.clock.now())
+    exceeded = application.billing.limit_usd is not None and application.billing.exceeded(world.clock.now())
     if exceeded and not application.disabled:
         world.drop_telemetry(application.client_id)
     application.disabled = exceeded
@@ -135,15 +133,11 @@ def _check_rate(call: FleetCall) -> None:
 
 def _bill(call: FleetCall, response: Response, log: dict[str, str | None]) -> None:
     price = call.endpoint.price if response.status_code < 500 else Price.FREE
-    call.application.billing.count(price, call.world.clock.now())
+    if price is not Price.FREE:
+        call.application.billing.count(price, call.world.clock.now())
     log["price"] = price.value
 
 
 def _with_txid(response: Response, txid: str) -> Response:
-    response.headers["x-txid"] = txid
+    response.raw_headers.append((b"x-txid", txid.encode("ascii")))
     return response
-
-
-def _api_path(request: Request) -> str:
-    path = request.url.path
-    return path[path.index("/api/") :] if "/api/" in path else path

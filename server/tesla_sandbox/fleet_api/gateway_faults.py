@@ -6,9 +6,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from tesla_sandbox.fleet_api.answers import JSON, ApiRefusal, refusal
-from tesla_sandbox.world import World
-
-Targets = tuple[str | None, ...]
+from tesla_sandbox.fleet_api.call import FleetCall
 
 GATEWAY_PAGE = (
     "<html>\r\n<head><title>503 Service Temporarily Unavailable</title></head>\r\n"
@@ -26,17 +24,18 @@ class CutResponse(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
 
 
-async def before(world: World, targets: Targets) -> None:
+async def before(call: FleetCall) -> None:
     """Faults that keep the request from being carried out.
 
     Raises:
         ApiRefusal: The answer that the fault gives instead.
     """
-    faults = world.faults
+    faults = call.world.faults
     if not faults:
         return
+    targets = _targets(call)
     if slow := faults.take("slow_answer", *targets):
-        await world.clock.sleep(slow.number("seconds", SLOW_ANSWER_SECONDS))
+        await call.world.clock.sleep(slow.number("seconds", SLOW_ANSWER_SECONDS))
     if faults.take("html_from_gateway", *targets):
         raise ApiRefusal(503, GATEWAY_PAGE, {"content-type": "text/html"})
     if faults.take("service_unavailable", *targets):
@@ -47,11 +46,12 @@ async def before(world: World, targets: Targets) -> None:
         raise ApiRefusal(423, None)
 
 
-def after(world: World, targets: Targets, response: Response) -> Response:
+def after(call: FleetCall, response: Response) -> Response:
     """Faults that spoil the answer to a request that was carried out."""
-    faults = world.faults
+    faults = call.world.faults
     if not faults:
         return response
+    targets = _targets(call)
     if faults.take("lost_answer", *targets):
         return ApiRefusal(504, "upstream request timeout").response()
     if faults.take("connection_cut", *targets):
@@ -63,6 +63,10 @@ def after(world: World, targets: Targets, response: Response) -> Response:
         widened = json.dumps(_widened(json.loads(bytes(response.body))), separators=(",", ":"))
         return Response(widened, response.status_code, media_type=JSON)
     return response
+
+
+def _targets(call: FleetCall) -> tuple[str | None, ...]:
+    return call.device, call.path_params.get("site_id"), call.api_path
 
 
 def _widened(value: object) -> object:
