@@ -210,7 +210,7 @@ class App:
             Service(device_service_pb2.DESCRIPTOR.services_by_name["DeviceService"], devices),
             Service(
                 connection_service_pb2.DESCRIPTOR.services_by_name["ConnectionService"],
-                ConnectionService(self._links, self._directory),
+                ConnectionService(self._links, self._directory, self._ledger),
             ),
             Service(admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"], AdminService(self._tenants)),
         )

@@ -21,6 +21,7 @@ from wattbus.v1.device_service_pb2 import (
 )
 
 from wattbus_server.blockers import catalogue
+from wattbus_server.blockers.completion import completed
 from wattbus_server.blockers.identity import concerns, identity, merged, same_news
 from wattbus_server.blockers.relink import AccessOfScopes, MakeRemedy, Relink
 from wattbus_server.blockers.rows import BlockerRows, StoredBlocker
@@ -189,11 +190,11 @@ class BlockerLedger:
 
     async def _record_one(self, tenant: str, blocker: Blocker) -> Blocker:
         if not catalogue.entry(blocker.reason).lasting:
-            return _completed(blocker)
+            return completed(blocker)
         seen = _copy(blocker)
         if self._relink is not None and self._relink.heals(seen):
             await self._relink.attach(seen)
-        seen = _completed(seen)
+        seen = completed(seen)
         async with self._writing:
             known = self._known(tenant, seen)
             if known is None:
@@ -245,8 +246,8 @@ class BlockerLedger:
     def _identified(self, tenant: str, blocker: Blocker) -> Blocker:
         known = self._known(tenant, blocker)
         if known is None:
-            return _completed(blocker)
-        seen = merged(known, _completed(blocker))
+            return completed(blocker)
+        seen = merged(known, completed(blocker))
         if len(known.remedies) > len(seen.remedies):
             del seen.remedies[:]
             seen.remedies.extend(known.remedies)
@@ -305,20 +306,6 @@ def _copy(blocker: Blocker) -> Blocker:
     copy = Blocker()
     copy.CopyFrom(blocker)
     return copy
-
-
-def _completed(blocker: Blocker) -> Blocker:
-    """Return an open version of a blocker with the texts that every blocker has."""
-    result = _copy(blocker)
-    result.state = BlockerState.BLOCKER_STATE_OPEN
-    result.check_time.FromDatetime(datetime.now(UTC))
-    row = catalogue.entry(result.reason)
-    result.end_user_message = result.end_user_message or row.end_user_message
-    if not result.remedies:
-        result.remedies.add(actor=row.actor)
-    for remedy in result.remedies:
-        remedy.verification = remedy.verification or row.verification
-    return result
 
 
 def _with_metadata(blocker: Blocker, problem: Problem) -> Blocker:

@@ -2,17 +2,20 @@
 
 from wattbus.v1 import connection_service_pb2 as pb
 
+from wattbus_server.blockers.ledger import BlockerLedger
 from wattbus_server.connections.directory import ConnectionDirectory
 from wattbus_server.connections.links import LinkSessions
+from wattbus_server.problem import Problem
 from wattbus_server.rpc.caller import calling_tenant
 
 
 class ConnectionService:
     """Answers the methods of `wattbus.v1.ConnectionService`."""
 
-    def __init__(self, links: LinkSessions, directory: ConnectionDirectory) -> None:
+    def __init__(self, links: LinkSessions, directory: ConnectionDirectory, ledger: BlockerLedger) -> None:
         self._links = links
         self._directory = directory
+        self._ledger = ledger
 
     async def CreateLinkSession(self, request: pb.CreateLinkSessionRequest) -> pb.CreateLinkSessionResponse:
         """Create a link session."""
@@ -32,7 +35,11 @@ class ConnectionService:
 
     async def SyncConnection(self, request: pb.SyncConnectionRequest) -> pb.SyncConnectionResponse:
         """Discover again, with the scopes as they are now."""
-        return pb.SyncConnectionResponse(connection=await self._directory.sync(calling_tenant(), request.name))
+        try:
+            connection = await self._directory.sync(calling_tenant(), request.name)
+        except Problem as problem:
+            raise await self._ledger.record_problem(calling_tenant(), problem) from problem
+        return pb.SyncConnectionResponse(connection=connection)
 
     async def DeleteConnection(self, request: pb.DeleteConnectionRequest) -> pb.DeleteConnectionResponse:
         """Delete a connection with everything that belongs to it."""

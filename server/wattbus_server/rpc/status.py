@@ -5,6 +5,7 @@ kept below 4 KiB: first the facts that programs branch on, then as many blockers
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import grpc
@@ -15,6 +16,7 @@ from wattbus.v1.blocker_pb2 import Blocker, Blockers
 from wattbus.v1.reason_pb2 import Reason
 
 from wattbus_server.blockers import catalogue
+from wattbus_server.blockers.completion import completed
 from wattbus_server.problem import Problem
 
 ERROR_DOMAIN = "wattbus"
@@ -35,6 +37,8 @@ LONGEST_PUSHBACK = timedelta(seconds=5)
 def status_of(problem: Problem, request_id: str) -> status_pb2.Status:
     """Render a problem. The result's details stay below `MAXIMUM_DETAILS_BYTES`."""
     entry = catalogue.entry(problem.reason)
+    # What was recorded is complete; what no ledger keeps is told as whole.
+    problem = replace(problem, blockers=[_whole(blocker) for blocker in problem.blockers])
     status = status_pb2.Status(code=entry.code.value[0], message=_cut(problem.message, MAXIMUM_MESSAGE_CHARACTERS))
     for detail in _facts(problem, request_id):
         _append(status, detail)
@@ -83,6 +87,10 @@ def fit_blockers(blockers: Sequence[Blocker], room: int) -> Blockers:
             fitted.omitted_count = len(blockers) - position
             break
     return fitted
+
+
+def _whole(blocker: Blocker) -> Blocker:
+    return blocker if blocker.end_user_message else completed(blocker)
 
 
 def _short_form(blocker: Blocker) -> Blocker:

@@ -113,9 +113,11 @@ class Verification:
         self._renewals[account.connection] = (now + gap, min(2 * gap, LONGEST_RENEWAL_GAP))
         return True
 
-    async def _not_configured(self, _account: VendorAccount, _device: DeviceRecord | None, blocker: Blocker) -> bool:
-        """Look at this server's own settings."""
-        return not (blocker.metadata["setting"] == "tesla.command_key_file" and self._ways.can_sign)
+    async def _not_configured(self, account: VendorAccount, device: DeviceRecord | None, blocker: Blocker) -> bool:
+        """Look at this server's own settings; a new token shows that the other ones are in order."""
+        if blocker.metadata["setting"] == "tesla.command_key_file":
+            return not self._ways.can_sign
+        return await self._credentials_rejected(account, device, blocker)
 
     async def _key_not_paired(self, account: VendorAccount, device: DeviceRecord | None, _blocker: Blocker) -> bool:
         if device is None:
