@@ -1,7 +1,7 @@
 """Every setting, with its type, default and environment variable.
 
-Variables begin with `WATTBUS_`; a `.env` file in the working directory is read too. Nested settings use two
-underscores, for example `WATTBUS_TESLA__CLIENT_ID`.
+Variables begin with `WATTBUS_`; a `.env` file in the working directory is read too. An empty variable counts as not
+set. Nested settings use two underscores, for example `WATTBUS_TESLA__CLIENT_ID`.
 """
 
 from datetime import timedelta
@@ -91,6 +91,7 @@ class Settings(BaseSettings):
         env_prefix="WATTBUS_",
         env_nested_delimiter="__",
         env_file=".env",
+        env_ignore_empty=True,
         extra="ignore",
         use_attribute_docstrings=True,
     )
