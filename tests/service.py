@@ -14,7 +14,7 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from wattbus.v1 import admin_service_pb2, connection_service_pb2, device_service_pb2
 from wattbus.v1.admin_service_pb2_grpc import AdminServiceStub
-from wattbus.v1.connection_pb2 import Access, Connection
+from wattbus.v1.connection_pb2 import Access, Connection, LinkSession
 from wattbus.v1.connection_service_pb2_grpc import ConnectionServiceStub
 from wattbus.v1.device_pb2 import Device
 from wattbus.v1.device_service_pb2_grpc import DeviceServiceStub
@@ -101,10 +101,13 @@ class Tenant:
             await browser.submit()
             await browser.submit(button=("decision", "sign_in"), email=email)
             await browser.submit(button=("decision", "allow"), untick=untick)
-        lookup = connection_service_pb2.GetLinkSessionRequest(name=session.name)
-        session = (await self.connections.GetLinkSession(lookup, metadata=self.metadata)).link_session
+        session = await self.link_session(session.name)
         assert session.connection, session
         return await self.connection(session.connection)
+
+    async def link_session(self, name: str) -> LinkSession:
+        request = connection_service_pb2.GetLinkSessionRequest(name=name)
+        return (await self.connections.GetLinkSession(request, metadata=self.metadata)).link_session
 
     async def connection(self, name: str) -> Connection:
         request = connection_service_pb2.GetConnectionRequest(name=name)
