@@ -27,11 +27,9 @@ _ARRIVED_WITHIN_MILES = 1e-4
 
 def advance(car: "Car", now: float) -> None:
     """Bring a car from its last update to `now`."""
-    while True:
+    while car.updated_at < now:
         change = _next_change(car)
         moment = min(change if change > car.updated_at else car.updated_at + _SHORTEST_STEP, now)
-        if moment <= car.updated_at:
-            return
         _live(car, (moment - car.updated_at) / 3600)
         car.updated_at = moment
         _settle(car, moment)

@@ -44,6 +44,8 @@ async def before(call: FleetCall) -> None:
         raise refusal(500, "upstream internal error")
     if faults.take("account_locked", *targets):
         raise ApiRefusal(423, None)
+    if faults.take("unknown_refusal", *targets):
+        raise refusal(403, "operation not permitted by policy 7")
 
 
 def after(call: FleetCall, response: Response) -> Response:

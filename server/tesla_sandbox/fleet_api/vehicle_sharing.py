@@ -46,7 +46,7 @@ async def remove_driver(call: FleetCall) -> Response:
             if caller.user_id in car.sharing.drivers and user is not caller:
                 raise refusal(403, "only the owner can remove other drivers")
             car.sharing.drivers.discard(user.user_id)
-            user.vins.remove(car.vin)
+            del user.vins[car.vin]
             return answer("ok")
     raise not_found()
 
@@ -88,7 +88,7 @@ async def redeem(call: FleetCall) -> Response:
     user, now = call.require_user(), call.world.clock.time()
     for car in call.world.cars.values():
         if car.vin not in user.vins and car.sharing.redeem(code, user.user_id, now):
-            user.vins.append(car.vin)
+            user.vins[car.vin] = None
             return answer({"vehicle_id_s": str(car.vehicle_id), "vin": car.vin})
     raise not_found()
 

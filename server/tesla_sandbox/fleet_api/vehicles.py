@@ -37,7 +37,7 @@ async def vehicles(call: FleetCall) -> Response:
     if size > LARGEST_PAGE:
         raise invalid_field("page_size", f"must be at most {LARGEST_PAGE}")
     pages = max(-(-len(user.vins) // size), 1)
-    shown = user.vins[(page - 1) * size : page * size]
+    shown = list(user.vins)[(page - 1) * size : page * size]
     return json_answer(
         {
             "response": [vehicle_record(call.world.cars[vin], user) for vin in shown],
