@@ -13,6 +13,7 @@ FAULTS: dict[str, str] = {
     "upstream_error": "The answer is 500 'upstream internal error'; nothing is carried out.",
     "service_unavailable": "The answer is 503; nothing is carried out.",
     "account_locked": "The answer is 423 without a body, as for an account that Tesla locked.",
+    "unknown_refusal": "The answer is 403 with words that no page documents; nothing is carried out.",
     "slow_answer": "The answer takes `seconds` (default 5) of virtual time.",
     "unknown_fields": "Objects in the answer carry an additional field that no page documents.",
     # Authentication; the target is a client id.

@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from tesla_sandbox.faults import FAULTS
 from tesla_sandbox.scenario import ScenarioError, bundled_scenarios, load_scenario, parse_scenario
 from tesla_sandbox.world_builder import build_world
 from tests.processes import ROOT, Json, ProcessFailedError, Sandbox, sandbox_process, until
@@ -19,6 +20,13 @@ from tests.tesla_sandbox.conftest import FREE_SITE, PAIRED_VIN
 from tests.tesla_sandbox.person import CLIENT_ID, DOMAIN, EMAIL, Person
 
 LIVE = f"/api/1/energy_sites/{FREE_SITE}/live_status"
+
+
+@pytest.mark.parametrize("name", sorted(FAULTS))
+def test_every_named_fault_is_taken_somewhere(name: str) -> None:
+    sources = (ROOT / "server" / "tesla_sandbox").rglob("*.py")
+    catalogue = ROOT / "server" / "tesla_sandbox" / "faults.py"
+    assert any(f'"{name}"' in source.read_text() for source in sources if source != catalogue)
 
 
 @pytest.mark.parametrize("name", bundled_scenarios())

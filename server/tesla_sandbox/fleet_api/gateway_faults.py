@@ -61,7 +61,7 @@ def after(call: FleetCall, response: Response) -> Response:
     if faults.take("truncated_json", *targets):
         body = bytes(response.body)
         return Response(body[: len(body) // 2], response.status_code, media_type=JSON)
-    if faults.take("unknown_fields", *targets):
+    if response.media_type == JSON and faults.take("unknown_fields", *targets):
         widened = json.dumps(_widened(json.loads(bytes(response.body))), separators=(",", ":"))
         return Response(widened, response.status_code, media_type=JSON)
     return response
