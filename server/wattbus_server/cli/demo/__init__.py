@@ -1,17 +1,24 @@
 """`wattbus demo`: the main story, told with a sandbox, on one machine."""
 
 import asyncio
+import json
+import os
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import grpc
 import httpx
 import typer
+from wattbus.v1.device_pb2 import Device
 
 from wattbus_server.cli.demo.browser import BrowserError
 from wattbus_server.cli.demo.environment import DemoWorld, demo_world
 from wattbus_server.cli.demo.narration import Narrator
 from wattbus_server.cli.demo.processes import StartError
 from wattbus_server.cli.demo.story import Story, StoryError
+
+SERVICE = "wattbus.v1.DeviceService"
 
 EXPECTED_FAILURES = (StoryError, StartError, BrowserError, httpx.HTTPError, grpc.aio.AioRpcError, TimeoutError)
 
@@ -32,23 +39,37 @@ def demo(
 
 async def _tell(narrator: Narrator, once: bool) -> None:
     async with demo_world() as world:
-        await Story(world, narrator).play()
+        battery = await Story(world, narrator).play()
         if once:
             return
         narrator.lines("Try it yourself:", _ready_lines(world))
+        narrator.lines(
+            "A blocked command, the fix (you are the installer), and the command again:", _locked(world, battery)
+        )
         narrator.lines("The server and the sandbox stay up. Press Ctrl+C to stop.", [])
         await asyncio.Event().wait()
 
 
+def _call(world: DemoWorld, rest: str, data: str = "") -> str:
+    body = f" -d '{data}'" if data else ""
+    return f'  grpcurl -plaintext -H "authorization: Bearer $KEY"{body} {world.grpc_address} {rest}'
+
+
 def _ready_lines(world: DemoWorld) -> list[str]:
-    address, service = world.grpc_address, "wattbus.v1.DeviceService"
-    call = 'grpcurl -plaintext -H "authorization: Bearer $KEY"'
     return [
         f"  export KEY={world.api_key}",
-        f"  {call} {address} list",
-        f"  {call} {address} describe {service}",
-        f"  {call} {address} {service}/ListDevices",
-        f"  {call} {address} {service}/WatchDeviceStates",
-        f"  {call} {address} {service}/ListBlockers",
+        _call(world, "list"),
+        _call(world, f"describe {SERVICE}"),
+        _call(world, f"{SERVICE}/ListDevices"),
+        _call(world, f"{SERVICE}/WatchDeviceStates"),
+        _call(world, f"{SERVICE}/ListBlockers"),
         f"  the simulated cars and homes: {world.sandbox_page_url}",
     ]
+
+
+def _locked(world: DemoWorld, battery: Device) -> list[str]:
+    wanted = {"parent": battery.name, "action": {"set_grid_charging": {"allowed": True}}, "wait_for": "RUNG_APPLIED"}
+    command = _call(world, f"{SERVICE}/CreateCommand", json.dumps(wanted))
+    program = os.path.relpath(Path(sys.executable).with_name("wattbus"))
+    unlock = f"  {program} sandbox ctl --url {world.sandbox_url} home {battery.vendor_id} edit_grid_charging=true"
+    return [command, unlock, command]

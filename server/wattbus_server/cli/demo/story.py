@@ -8,7 +8,7 @@ import grpc
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 from wattbus.v1 import connection_service_pb2, device_service_pb2
-from wattbus.v1.action_pb2 import Action, Lock, SetChargeLimit, Wake
+from wattbus.v1.action_pb2 import Action, Lock, SetChargeLimit, SetGridCharging, Wake
 from wattbus.v1.blocker_pb2 import Blocker, Blockers
 from wattbus.v1.command_pb2 import Command, CommandState, Rung
 from wattbus.v1.connection_pb2 import Access, ConnectionState, LinkSessionState
@@ -46,8 +46,8 @@ class Story:
         self._narrator = narrator
         self._metadata = world.credentials
 
-    async def play(self) -> None:
-        """Play all chapters.
+    async def play(self) -> Device:
+        """Play all chapters, and return a battery that still has a blocker to try.
 
         Raises:
             StoryError: a step did not give what the story promises.
@@ -62,6 +62,7 @@ class Story:
             blocker = await self._blocked(unpaired)
             await self._fix(browser, unpaired, blocker)
             await self._again(unpaired)
+        return await self._locked_battery(devices)
 
     async def _link(self, browser: Browser) -> str:
         self._narrator.chapter("Link an end user's account")
@@ -185,6 +186,15 @@ class Story:
     async def _again(self, car: Device) -> None:
         self._narrator.chapter("The same command again")
         self._tell(await self._create(car, Action(lock=Lock()), "demo-lock-2"))
+
+    async def _locked_battery(self, devices: list[Device]) -> Device:
+        action = Action(set_grid_charging=SetGridCharging(allowed=True))
+        for battery in (one for one in devices if one.kind == DeviceKind.DEVICE_KIND_BATTERY):
+            check = device_service_pb2.CheckCommandRequest(parent=battery.name, action=action)
+            answer = await self._world.devices.CheckCommand(check, metadata=self._metadata)
+            if any(one.reason == Reason.REASON_SETTING_LOCKED_BY_INSTALLER for one in answer.blockers):
+                return battery
+        raise StoryError("the scenario has no battery with a locked setting")
 
     async def _create(self, car: Device, action: Action, request_id: str) -> Command:
         request = device_service_pb2.CreateCommandRequest(
