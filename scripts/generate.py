@@ -21,11 +21,11 @@ WELL_KNOWN_PROTOS = importlib.resources.files("grpc_tools") / "_proto"
 def run_protoc(target: Path) -> None:
     """Compile every proto into `target`: messages, services, and type hints for both."""
     protos = sorted(str(path.relative_to(PROTO_ROOT)) for path in PROTO_ROOT.rglob("*.proto"))
-    outputs = ("python", "grpc_python", "mypy", "mypy_grpc")
+    outputs = {"python": "", "grpc_python": "", "mypy": "quiet:", "mypy_grpc": "quiet:"}
     subprocess.run(
         [sys.executable, "-m", "grpc_tools.protoc"]
         + [f"--proto_path={PROTO_ROOT}", f"--proto_path={WELL_KNOWN_PROTOS}"]
-        + [f"--{output}_out={target}" for output in outputs]
+        + [f"--{output}_out={options}{target}" for output, options in outputs.items()]
         + protos,
         check=True,
         # The plugins for type hints are installed beside this Python.
