@@ -135,6 +135,7 @@ async def test_a_busy_vehicle_is_asked_again_within_the_time_to_live(house: Hous
     assert command.send_count == 3
     assert ladder(command) == ["RECEIVED", "QUEUED", "SENT", "ACCEPTED"]
     assert "refused: The vehicle is busy." in command.rungs[1].evidence
+    assert command.reason == "as you like", "the refusal is over"
 
 
 async def test_a_vehicle_that_stays_busy_ends_the_command_with_the_refusal(house: House, car: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from wattbus.v1.action_pb2 import Action, ActionKind
+from wattbus.v1.action_pb2 import Action
 from wattbus.v1.blocker_pb2 import Blocker, Remedy
 from wattbus.v1.command_pb2 import Rung
 from wattbus.v1.connection_pb2 import Access, Vendor
@@ -130,7 +130,6 @@ class ScriptedVendor:
     wakes: int = 0
     wakes_up: bool = True
     asked: list[str] = field(default_factory=list)
-    scopes: frozenset[str] = frozenset()
 
     @property
     def vendor(self) -> Vendor.ValueType:
@@ -301,6 +300,3 @@ class Gate:
 
 def _proof(shown: bool, evidence: str) -> Proof:
     return Proof(Rung.RUNG_APPLIED, evidence) if shown else Proof(evidence=evidence, contradicted=True)
-
-
-__all__ = ["ActionKind", "Gate", "ScriptedAccounts", "ScriptedVendor", "Vehicle", "busy", "lost_answer", "refused"]

@@ -118,8 +118,12 @@ class BlockerVerifier:
     async def _verify_regularly(self) -> None:
         while True:
             await asyncio.sleep(self._interval * random.uniform(0.9, 1.1))  # noqa: S311 - spreads load, guards nothing
-            await self._verify_all(self._ledger.open_blockers())
-            await self._ledger.prune(datetime.now(UTC) - RESOLVED_RETENTION)
+            try:
+                await self._verify_all(self._ledger.open_blockers())
+                await self._ledger.prune(datetime.now(UTC) - RESOLVED_RETENTION)
+            except Exception:
+                # The database may be busy or away for a moment; the next round comes all the same.
+                log.exception("blockers_not_verified")
 
     async def _verify_all(self, blockers: Iterable[StoredBlocker]) -> None:
         names = [stored.blocker.name for stored in blockers if _can_be_asked(stored)]

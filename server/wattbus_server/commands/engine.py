@@ -196,7 +196,7 @@ class CommandEngine:
         live.must_wake = live.must_wake or problem.reason == Reason.REASON_VEHICLE_ASLEEP
         if live.command.state == _S.COMMAND_STATE_SENT:
             words = f"refused: {problem.message} Tried again after {delay.total_seconds():g} s."
-            await live.move(_S.COMMAND_STATE_QUEUED, evidence=words, reason=problem.vendor_reason)
+            await live.move(_S.COMMAND_STATE_QUEUED, evidence=words, reason=problem.vendor_reason or None)
         await live.pause(delay)
         return True
 
@@ -270,7 +270,7 @@ class CommandEngine:
         recorded = await self._ledger.record_problem(live.tenant, problem)
         live.problem = recorded
         failure = failures.failure_of(recorded, may_have_run=may_have_run)
-        await live.move(_S.COMMAND_STATE_FAILED, reason=problem.vendor_reason, failure=failure)
+        await live.move(_S.COMMAND_STATE_FAILED, reason=problem.vendor_reason or None, failure=failure)
 
     async def _leave_open(self, live: LiveCommand, why: str) -> None:
         await live.move(_S.COMMAND_STATE_OUTCOME_UNKNOWN, failure=failures.outcome_unknown(why))

@@ -105,7 +105,7 @@ def moved(
     now: datetime,
     *,
     evidence: str = "",
-    reason: str = "",
+    reason: str | None = None,
     failure: CommandFailure | None = None,
 ) -> Command:
     """Return the command in its next state.
@@ -115,7 +115,7 @@ def moved(
         state: where it goes.
         now: when.
         evidence: what proves the rung that is reached.
-        reason: the vendor's own words. Empty: those from before stay.
+        reason: the vendor's own words. None: those from before stay.
         failure: why it ended, for states that need one.
 
     Raises:
@@ -126,7 +126,7 @@ def moved(
     result = _copy(command)
     result.state = state
     result.update_time.FromDatetime(now)
-    result.reason = reason or result.reason
+    result.reason = result.reason if reason is None else reason
     if state == _S.COMMAND_STATE_SENT:
         result.send_count += 1
     if rung := _RUNG_OF_STATE.get(state):

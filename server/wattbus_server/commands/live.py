@@ -53,7 +53,7 @@ class LiveCommand:
         state: CommandState.ValueType,
         *,
         evidence: str = "",
-        reason: str = "",
+        reason: str | None = None,
         failure: CommandFailure | None = None,
         proven: Rung.ValueType = Rung.RUNG_UNSPECIFIED,
     ) -> None:
@@ -62,7 +62,7 @@ class LiveCommand:
         Args:
             state: where it goes.
             evidence: what proves the rung.
-            reason: the vendor's own words.
+            reason: the vendor's own words. None: those from before stay.
             failure: why it ended.
             proven: the rung that a late observation proved.
 
@@ -80,7 +80,7 @@ class LiveCommand:
         self,
         state: CommandState.ValueType,
         evidence: str,
-        reason: str,
+        reason: str | None,
         failure: CommandFailure | None,
         proven: Rung.ValueType,
     ) -> None:
