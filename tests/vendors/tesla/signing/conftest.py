@@ -1,9 +1,9 @@
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from wattbus_server.vendors.tesla.signing import ClientKey, VehicleCommandClient
 
 from tests.vendors.tesla.signing.memory_store import MemorySessionStore
 from tests.vendors.tesla.signing.simulated_vehicle import Clock, Vehicle
+from wattbus_server.vendors.tesla.signing import ClientKey, VehicleCommandClient
 
 
 @pytest.fixture(scope="session")

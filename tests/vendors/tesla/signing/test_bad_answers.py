@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tesla_protocol.command import signatures_pb2, universal_message_pb2
+
+from tests.vendors.tesla.signing.memory_store import MemorySessionStore
+from tests.vendors.tesla.signing.simulated_vehicle import VIN, Clock, Vehicle
 from wattbus_server.vendors.tesla.signing import (
     ClientKey,
     CommandExpired,
@@ -24,9 +27,6 @@ from wattbus_server.vendors.tesla.signing.authentication import (
     EncryptedAnswer,
 )
 from wattbus_server.vendors.tesla.signing.messages import command_request, handshake_request
-
-from tests.vendors.tesla.signing.memory_store import MemorySessionStore
-from tests.vendors.tesla.signing.simulated_vehicle import VIN, Clock, Vehicle
 
 LIMIT = payloads.set_charge_limit(80)
 LOCK = payloads.door_lock()

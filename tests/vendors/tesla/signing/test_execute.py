@@ -7,6 +7,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 from tesla_protocol.command import car_server_pb2, universal_message_pb2
+
+from tests.vendors.tesla.signing.memory_store import MemorySessionStore
+from tests.vendors.tesla.signing.simulated_vehicle import INFOTAINMENT, VIN, Clock, Vehicle
 from wattbus_server.vendors.tesla.signing import (
     ClientKey,
     CommandExpired,
@@ -15,9 +18,6 @@ from wattbus_server.vendors.tesla.signing import (
     carries_command,
     payloads,
 )
-
-from tests.vendors.tesla.signing.memory_store import MemorySessionStore
-from tests.vendors.tesla.signing.simulated_vehicle import INFOTAINMENT, VIN, Clock, Vehicle
 
 LIMIT = payloads.set_charge_limit(80)
 LOCK = payloads.door_lock()

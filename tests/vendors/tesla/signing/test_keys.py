@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+
 from wattbus_server.vendors.tesla.signing import ClientKey, InvalidKeyError
 
 FORMATS = [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL]

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from wattbus_server.vendors.tesla.signing.metadata import Tag, encode_metadata, uint32
 
 ITEMS = st.dictionaries(st.sampled_from(Tag), st.binary(max_size=255))

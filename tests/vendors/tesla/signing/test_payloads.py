@@ -9,6 +9,7 @@ from google.protobuf.json_format import MessageToDict
 from hypothesis import given
 from hypothesis import strategies as st
 from tesla_protocol.command import car_server_pb2, vcsec_pb2
+
 from wattbus_server.vendors.tesla.signing import Domain, SignedPayload, payloads
 from wattbus_server.vendors.tesla.signing.payloads import Days, Level, Seat
 

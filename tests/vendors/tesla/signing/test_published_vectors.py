@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tesla_protocol.command import signatures_pb2
+
 from wattbus_server.vendors.tesla.signing import ClientKey, Domain, StoredSession, payloads
 from wattbus_server.vendors.tesla.signing.authentication import CommandClaims, session_info_tag
 from wattbus_server.vendors.tesla.signing.metadata import SignatureType

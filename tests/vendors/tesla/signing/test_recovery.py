@@ -3,6 +3,9 @@
 from dataclasses import replace
 
 import pytest
+
+from tests.vendors.tesla.signing.memory_store import MemorySessionStore
+from tests.vendors.tesla.signing.simulated_vehicle import VIN, Clock, Vehicle
 from wattbus_server.vendors.tesla.signing import (
     ClientKey,
     Domain,
@@ -12,9 +15,6 @@ from wattbus_server.vendors.tesla.signing import (
     VehicleFault,
     payloads,
 )
-
-from tests.vendors.tesla.signing.memory_store import MemorySessionStore
-from tests.vendors.tesla.signing.simulated_vehicle import VIN, Clock, Vehicle
 
 LIMIT = payloads.set_charge_limit(80)
 HONK = payloads.honk_horn()

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tesla_protocol.command import car_server_pb2, vcsec_pb2
+
 from wattbus_server.vendors.tesla.signing import CommandResult, Domain, InvalidAnswer, read_result
 
 

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from tesla_protocol.command import signatures_pb2, universal_message_pb2
+
+from tests.vendors.tesla.signing.simulated_vehicle import INFOTAINMENT, VIN, Clock, Subsystem
 from wattbus_server.vendors.tesla.signing import ClientKey, Domain, StoredSession
 from wattbus_server.vendors.tesla.signing.authentication import session_info_tag
 from wattbus_server.vendors.tesla.signing.sessions import (
@@ -13,8 +15,6 @@ from wattbus_server.vendors.tesla.signing.sessions import (
     SessionInfoRefusedError,
     adopt_session_info,
 )
-
-from tests.vendors.tesla.signing.simulated_vehicle import INFOTAINMENT, VIN, Clock, Subsystem
 
 CHALLENGE = bytes(range(16))
 NOW = 1_700_000_000.0
