@@ -8,10 +8,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Positive = Annotated[timedelta, Field(gt=timedelta(0))]
+
+def _plain_seconds(value: object) -> object:
+    """Take a bare number as seconds; of texts pydantic itself takes only ISO 8601."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+Interval = Annotated[timedelta, BeforeValidator(_plain_seconds), Field(ge=timedelta(0))]
+Positive = Annotated[timedelta, BeforeValidator(_plain_seconds), Field(gt=timedelta(0))]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -56,7 +66,7 @@ class TeslaSettings(BaseModel):
     """How often the settings of a site are read. Not billed."""
     products_interval: Positive = timedelta(minutes=1)
     """How often the list of products, with the connectivity of vehicles, is read. Not billed."""
-    vehicle_data_interval: timedelta | None = None
+    vehicle_data_interval: Interval | None = None
     """How often a vehicle that is awake anyway is read in full. Billed, and it keeps the vehicle awake. None: only on
     request and after a command."""
     request_timeout: Positive = timedelta(seconds=20)
@@ -125,7 +135,7 @@ class Settings(BaseSettings):
     """`json` for machines, `console` for people."""
     drain_grace: Positive = timedelta(seconds=10)
     """How long calls that run may take to finish at shutdown."""
-    drain_delay: timedelta = timedelta(0)
+    drain_delay: Interval = timedelta(0)
     """How long to keep serving after health says NOT_SERVING, so that balancers notice."""
     default_deadline: Positive = timedelta(seconds=30)
     """Deadline of unary calls that bring none."""
