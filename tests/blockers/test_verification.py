@@ -58,7 +58,7 @@ async def test_not_being_able_to_ask_resolves_nothing(house: House, car: str, tr
 
 
 async def test_a_blocker_that_only_a_command_can_disprove_is_never_asked_about(house: House, car: str) -> None:
-    name = await record(house, reason=Reason.REASON_REMOTE_ACCESS_DISABLED, device=car, connection=CONNECTION)
+    name = await record(house, reason=Reason.REASON_VIRTUAL_KEY_DISABLED, device=car, connection=CONNECTION)
     await house.verifier.verify(TENANT, CONNECTION)
     assert house.vendor.asked == []
     assert house.ledger.get_open(name) is not None

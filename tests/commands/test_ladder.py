@@ -105,7 +105,7 @@ async def test_a_refusal_keeps_the_vendors_words_and_opens_a_blocker(house: Hous
 
 
 async def test_a_success_closes_a_blocker_that_only_a_command_can_disprove(house: House, car: str) -> None:
-    house.vendor.answers.append(refused(Reason.REASON_REMOTE_ACCESS_DISABLED, "mobile access disabled", device=car))
+    house.vendor.answers.append(refused(Reason.REASON_VIRTUAL_KEY_DISABLED, "the key is disabled", device=car))
     with pytest.raises(Problem):
         await house.create(car, simple("lock"))
     device = house.registry.get(house.tenant, car)

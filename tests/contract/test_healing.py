@@ -70,11 +70,9 @@ class Case:
 CARS = (
     Case(Reason.REASON_VIRTUAL_KEY_NOT_PAIRED, HONK, {"key": "paired"}, {"key": "unpaired"}),
     Case(Reason.REASON_VEHICLE_IN_SERVICE, HONK, {"in_service": False}, {"in_service": True}),
-)
-ON_USE = (
-    Case(Reason.REASON_VIRTUAL_KEY_DISABLED, HONK, {"key": "paired"}, {"key": "disabled"}),
     Case(Reason.REASON_REMOTE_ACCESS_DISABLED, HONK, {"mobile_access": True}, {"mobile_access": False}),
 )
+ON_USE = (Case(Reason.REASON_VIRTUAL_KEY_DISABLED, HONK, {"key": "paired"}, {"key": "disabled"}),)
 HOMES = (
     Case(
         Reason.REASON_EXPORT_NOT_PERMITTED,

@@ -228,7 +228,7 @@ _ROWS = (
     CatalogueEntry(
         Reason.REASON_REMOTE_ACCESS_DISABLED, StatusCode.FAILED_PRECONDITION, _KEY, _BY_END_USER,
         "Mobile access is switched off in your vehicle. Please switch it on at its screen.",
-        _ON_USE, metadata_keys=("device",),
+        _VERIFIED, metadata_keys=("device",),
     ),
     CatalogueEntry(
         Reason.REASON_VEHICLE_REFUSED, StatusCode.FAILED_PRECONDITION, _DEVICE, _BY_END_USER,
