@@ -64,7 +64,7 @@ def build_app(
     """
     control: list[tuple[str, list[Route]]] = [
         ("/sandbox/v1", ControlApi(world, loader).routes()),
-        ("/sandbox", LivePage(world, loader.script).routes()),
+        ("/sandbox", LivePage(world, loader.timeline).routes()),
     ]
 
     @asynccontextmanager

@@ -15,6 +15,8 @@ from tesla_sandbox.scenario import (
     ScenarioError,
     load_scenario,
 )
+from tesla_sandbox.telemetry.outputs import TelemetrySpec, mqtt_spec_of
+from tesla_sandbox.telemetry.zmq_output import ZmqSpec
 
 app = typer.Typer(add_completion=False, help="A simulated Tesla cloud.", no_args_is_help=False)
 app.add_typer(ctl, name="ctl")
@@ -39,6 +41,15 @@ def run(
     redirect_uri: Annotated[list[str] | None, typer.Option(help="Registered redirect URI; may be repeated.")] = None,
     domain: Annotated[str | None, typer.Option(help="Registered domain.")] = None,
     public_key: Annotated[Path | None, typer.Option(help="PEM file of the application's public key.")] = None,
+    telemetry_zmq: Annotated[
+        str | None, typer.Option(help="Publish telemetry by ZeroMQ here, e.g. 'tcp://127.0.0.1:5284'.")
+    ] = None,
+    telemetry_mqtt: Annotated[
+        str | None, typer.Option(help="Publish telemetry to this broker, e.g. 'mqtt://127.0.0.1:1883/telemetry'.")
+    ] = None,
+    telemetry_json: Annotated[
+        bool, typer.Option("--telemetry-json", help="Send JSON instead of protobuf by ZeroMQ.")
+    ] = False,
 ) -> None:
     """Serve a scenario until interrupted; the first line on stdout is JSON with all URLs."""
     if context.invoked_subcommand is not None:
@@ -58,7 +69,16 @@ def run(
         description = with_application(description, overrides)
         if clock is not None:
             description = description.model_copy(update={"clock": parse_clock(clock, description.clock)})
-        serve(description, host=host, port=port, public_url=public_url, seed=seed, open_control=open_control)
+        telemetry = telemetry_outputs(telemetry_zmq, telemetry_mqtt, as_json=telemetry_json)
+        serve(
+            description,
+            host=host,
+            port=port,
+            public_url=public_url,
+            seed=seed,
+            open_control=open_control,
+            telemetry=telemetry,
+        )
     except (ScenarioError, OSError, ValueError) as unfit:
         raise typer.BadParameter(str(unfit)) from unfit
 
@@ -74,6 +94,16 @@ def with_application(scenario: Scenario, overrides: Mapping[str, object]) -> Sce
     current.setdefault("client_secret", "sandbox-secret")
     changed = ApplicationSpec.model_validate({**current, **given})
     return scenario.model_copy(update={"applications": [changed, *applications[1:]]})
+
+
+def telemetry_outputs(zmq: str | None, mqtt: str | None, *, as_json: bool) -> TelemetrySpec:
+    """The outputs that the command line asks for.
+
+    Raises:
+        ValueError: If an address is unfit.
+    """
+    publisher = ZmqSpec(bind=zmq, transmit_decoded_records=as_json) if zmq is not None else None
+    return TelemetrySpec(zmq=publisher, mqtt=mqtt_spec_of(mqtt) if mqtt is not None else None)
 
 
 def parse_clock(text: str, current: ClockSpec) -> ClockSpec:

@@ -61,10 +61,9 @@ class Clock:
         Raises:
             ValueError: If `seconds` is negative, not finite or beyond ten years.
         """
-        if not 0 <= seconds <= timedelta(days=3653).total_seconds():
-            raise ValueError("a step goes forward by at most ten years")
+        checked = checked_step(seconds)
         self._rebase(paused=self._paused)
-        self._base += seconds
+        self._base += checked
 
     async def sleep(self, seconds: float) -> None:
         """Return when `seconds` of virtual time have passed."""
@@ -87,6 +86,17 @@ class Clock:
         self._paused = paused
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def checked_step(seconds: float) -> float:
+    """The length of a step.
+
+    Raises:
+        ValueError: If it is negative, not finite or beyond ten years.
+    """
+    if not 0 <= seconds <= timedelta(days=3653).total_seconds():
+        raise ValueError("a step goes forward by at most ten years")
+    return seconds
 
 
 def _checked_speed(speed: float) -> float:

@@ -35,6 +35,12 @@ FAULTS: dict[str, str] = {
     "clock_drift": "The car's clock runs ahead by `seconds` (default 3600).",
     "vehicle_fault": "The car answers the next signed message with fault number `fault`.",
     "vehicle_error": "The car answers 540.",
+    # Telemetry; the target is the VIN.
+    "telemetry_gap": (
+        "The car's telemetry connection breaks under a bundle for `seconds` (default 60); the bundle is lost, or "
+        "with `delivered` only its acknowledgement is."
+    ),
+    "telemetry_error": "The car reports an error with `name` and `body` on its telemetry connection.",
 }
 """Every fault by name, with what it does. A fault without a target hits the first that comes."""
 

@@ -7,7 +7,11 @@ from starlette.types import Receive, Scope, Send
 
 from tesla_sandbox.app import build_app
 from tesla_sandbox.control.script import Script
-from tesla_sandbox.scenario import Scenario
+from tesla_sandbox.scenario import Scenario, ScenarioError
+from tesla_sandbox.telemetry.emitter import TelemetryEmitter
+from tesla_sandbox.telemetry.output import OutputError
+from tesla_sandbox.telemetry.outputs import Outputs, TelemetrySpec
+from tesla_sandbox.timeline import Timeline
 from tesla_sandbox.world_builder import build_world
 
 
@@ -18,8 +22,15 @@ class Sandbox:
         scenario: The first scenario.
         base_url: How clients reach the sandbox.
         seed: Replaces the seed of every scenario.
-        on_startup: Called when the server begins to serve.
         open_control: Whether other computers may use the control surface too.
+        telemetry: Outputs that replace those of every scenario.
+
+    Attributes:
+        on_startup: Called when the server begins to serve.
+        outputs: Where telemetry goes; they stay open as long as scenarios describe the same.
+
+    Raises:
+        ScenarioError: If the parts of the scenario contradict each other, or an output cannot be opened.
     """
 
     def __init__(
@@ -28,13 +39,15 @@ class Sandbox:
         base_url: str,
         *,
         seed: int | None = None,
-        on_startup: Callable[[], None] | None = None,
         open_control: bool = False,
+        telemetry: TelemetrySpec | None = None,
     ) -> None:
+        self.on_startup: Callable[[], None] | None = None
+        self.outputs = Outputs(TelemetrySpec())
         self._base_url = base_url
         self._seed = seed
-        self._on_startup = on_startup
         self._open_control = open_control
+        self._telemetry = telemetry or TelemetrySpec()
         self._playing: asyncio.Task[None] | None = None
         self._prepare(scenario)
 
@@ -42,7 +55,7 @@ class Sandbox:
         """Replace the world by that of a scenario; nothing of the former one stays.
 
         Raises:
-            ScenarioError: If the parts of the scenario contradict each other; the world stays.
+            ScenarioError: As at creation; the world stays.
         """
         self._prepare(scenario)
         self._play()
@@ -50,19 +63,36 @@ class Sandbox:
     def _prepare(self, scenario: Scenario) -> None:
         world = build_world(scenario, seed=self._seed)
         world.base_url = self._base_url
+        self._open_outputs(scenario.telemetry.replaced_by(self._telemetry))
         self.scenario, self.world = scenario, world
-        self.script = Script(world, scenario.script)
+        self.timeline = Timeline(world.clock)
+        self.timeline.add(Script(world, scenario.script))
+        if self.outputs:
+            emitter = TelemetryEmitter(world, self.outputs.publish, self.timeline.nudge)
+            self.timeline.add(emitter, punctual=False)
         self._app = build_app(world, self, self._started, open_control=self._open_control)
+
+    def _open_outputs(self, spec: TelemetrySpec) -> None:
+        if spec == self.outputs.spec:
+            return
+        former = self.outputs
+        former.close()
+        try:
+            self.outputs = Outputs(spec)
+        except OutputError as unfit:
+            self.outputs = Outputs(former.spec)
+            raise ScenarioError(f"telemetry: {unfit}") from unfit
 
     def _started(self) -> None:
         self._play()
-        if self._on_startup is not None:
-            self._on_startup()
+        if self.on_startup is not None:
+            self.on_startup()
 
     def _play(self) -> None:
+        self.outputs.start()
         if self._playing is not None:
             self._playing.cancel()
-        self._playing = asyncio.create_task(self.script.run())
+        self._playing = asyncio.create_task(self.timeline.run())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request by the present world."""

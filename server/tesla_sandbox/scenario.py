@@ -17,6 +17,7 @@ from tesla_sandbox.cars.spec import CarSpec, LocationSpec
 from tesla_sandbox.fleet_api.rate_limits import DEFAULT_LIMITS, RateClass
 from tesla_sandbox.homes.tariff import check_tariff
 from tesla_sandbox.scopes import USER_SCOPES, Scope
+from tesla_sandbox.telemetry.outputs import TelemetrySpec
 
 TIME_ZONES = available_timezones()
 DEFAULT_SCENARIO = "demo-home"
@@ -252,6 +253,7 @@ class Scenario(Spec):
     grants: list[GrantSpec] = []
     script: list[ScriptStep] = []
     faults: list[FaultSpec] = []
+    telemetry: TelemetrySpec = TelemetrySpec()
     rate_limits: dict[RateClass, int | None] = dict(DEFAULT_LIMITS)
 
     @field_validator("rate_limits")

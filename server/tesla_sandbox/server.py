@@ -4,16 +4,25 @@ import json
 import os
 import socket
 import sys
+from collections.abc import Mapping
 
 import uvicorn
 
 from tesla_sandbox.sandbox import Sandbox
 from tesla_sandbox.scenario import Scenario
+from tesla_sandbox.telemetry.outputs import TelemetrySpec
 from tesla_sandbox.world import REGIONS
 
 
 def serve(
-    scenario: Scenario, *, host: str, port: int, public_url: str | None, seed: int | None, open_control: bool
+    scenario: Scenario,
+    *,
+    host: str,
+    port: int,
+    public_url: str | None,
+    seed: int | None,
+    open_control: bool,
+    telemetry: TelemetrySpec,
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
@@ -27,6 +36,7 @@ def serve(
         public_url: How clients reach the sandbox, if not by the address it listens on.
         seed: Replaces the scenario's seed.
         open_control: Whether other computers may use the control surface too.
+        telemetry: Outputs that replace those of every scenario.
 
     Raises:
         ScenarioError: If the parts of the scenario contradict each other.
@@ -36,7 +46,8 @@ def serve(
         bound_port = listener.getsockname()[1]
         shown_host = f"[{host}]" if ":" in host else host
         base_url = (public_url or f"http://{shown_host}:{bound_port}").rstrip("/")
-        app = Sandbox(scenario, base_url, seed=seed, on_startup=lambda: _announce(base_url), open_control=open_control)
+        app = Sandbox(scenario, base_url, seed=seed, open_control=open_control, telemetry=telemetry)
+        app.on_startup = lambda: _announce(base_url, app.outputs.addresses())
         config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_keep_alive=75)
         uvicorn.Server(config).run(sockets=[listener])
 
@@ -51,7 +62,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _announce(base_url: str) -> None:
+def _announce(base_url: str, telemetry: Mapping[str, str]) -> None:
     line = {
         "event": "listening",
         "url": base_url,
@@ -61,6 +72,7 @@ def _announce(base_url: str) -> None:
         "fleet_api_base_urls": {region: f"{base_url}/{region}" for region in REGIONS},
         "control_url": f"{base_url}/sandbox/v1",
         "page_url": f"{base_url}/sandbox/",
+        "telemetry": dict(telemetry),
     }
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()

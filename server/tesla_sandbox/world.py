@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
@@ -120,6 +120,7 @@ class World:
         self.signing_key = seeded_signing_key(seed)
         self.requests: deque[LoggedRequest] = deque(maxlen=REQUEST_LOG_LENGTH)
         self.base_url = "http://127.0.0.1:0"
+        self.on_telemetry_change: Callable[[Car], None] = _ignore
         self._vins_by_id: dict[str, str] = {}
         self._waiting_for_key: dict[str, bool] = {}
 
@@ -155,7 +156,13 @@ class World:
     def drop_telemetry(self, client_id: str, vins: Iterable[str] | None = None) -> None:
         """Remove an application's telemetry configurations from these cars, or from all."""
         for vin in list(self.cars) if vins is None else vins:
-            self.cars[vin].telemetry.remove(client_id)
+            if self.cars[vin].telemetry.remove(client_id):
+                self.on_telemetry_change(self.cars[vin])
+
+    def drop_location_telemetry(self, client_id: str, vins: Iterable[str]) -> None:
+        """Remove an application's configurations that show where these cars are."""
+        configs = ((vin, self.cars[vin].telemetry.of(client_id)) for vin in vins)
+        self.drop_telemetry(client_id, [vin for vin, config in configs if config is not None and config.shows_location])
 
     def car_of(self, user: User, tag: str) -> Car | None:
         """The user's car with this VIN or numeric id, if it is on the user's account."""
@@ -178,3 +185,7 @@ class World:
         """The grant in force between a person and an application."""
         grant = self.grants.get((user_id, client_id))
         return None if grant is None or grant.revoked else grant
+
+
+def _ignore(_: Car) -> None:
+    """Stands where nobody follows the telemetry configurations."""

@@ -35,6 +35,8 @@ def set_scopes(world: World, user: User, application: Application, scopes: set[s
     grant.scopes = frozenset(ordered(scopes | (grant.scopes & IMPLICIT_SCOPES)))
     if Scope.VEHICLE_DEVICE_DATA not in scopes:
         world.drop_telemetry(application.client_id, user.vins)
+    if Scope.VEHICLE_LOCATION not in scopes:
+        world.drop_location_telemetry(application.client_id, user.vins)
 
 
 def revoke(world: World, user: User, application: Application) -> None:

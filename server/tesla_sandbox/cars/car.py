@@ -2,11 +2,13 @@
 
 import hashlib
 import math
+from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from tesla_sandbox.cars import life
+from tesla_sandbox.cars.alerts import AlertLog
 from tesla_sandbox.cars.battery import Battery
 from tesla_sandbox.cars.cabin import Body, SoftwareUpdate
 from tesla_sandbox.cars.charging import Charging
@@ -70,6 +72,7 @@ class Car:
         self.keychain = Keychain(spec.keys, spec.other_keys)
         self.security = SecurityComputer(spec.vin, self._origin, self.updated_at)
         self.telemetry = TelemetryConfigs()
+        self.alerts = _alerts(spec, self.updated_at)
         self.sharing = Sharing()
         if life.is_busy(self):
             self.connectivity.rouse(self.updated_at)
@@ -139,6 +142,14 @@ class Car:
         """Live up to the clock's present time."""
         life.advance(self, self.clock.time())
 
+    def next_change(self) -> float:
+        """When the car next changes its state by itself, in unix seconds; infinite when it does not."""
+        return life.next_change(self)
+
+    def watch(self, changed: Callable[[], None] | None) -> None:
+        """Have `changed` called when the car wakes, sleeps, gains or loses network, or has an alert."""
+        self.connectivity.changed = self.alerts.changed = changed
+
     def touch(self) -> None:
         """Note that the car had something to do: it stays awake for a while longer."""
         self.connectivity.active_at = max(self.connectivity.active_at, self.updated_at)
@@ -158,7 +169,7 @@ class Car:
     def set_network(self, *, available: bool) -> None:
         """Enter or leave network coverage."""
         self.advance()
-        self.connectivity.no_network = not available
+        self.connectivity.set_network(available=available)
         self.touch()
 
     def pair_key(self, public_key: "EllipticCurvePublicKey") -> None:
@@ -237,6 +248,13 @@ def _connectivity(spec: CarSpec, now: float) -> Connectivity:
         asleep=spec.state == "asleep",
         no_network=spec.state == "offline",
     )
+
+
+def _alerts(spec: CarSpec, now: float) -> AlertLog:
+    log = AlertLog()
+    for alert in spec.alerts:
+        log.start(alert.name, alert.audience, alert.user_text, now)
+    return log
 
 
 def _battery(spec: CarSpec, model: VehicleModel) -> Battery:

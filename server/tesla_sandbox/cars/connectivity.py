@@ -1,6 +1,7 @@
 """Whether a car can be reached: awake, asleep or without network."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,6 +25,7 @@ class Connectivity:
         asleep: Whether the car sleeps.
         no_network: Whether the car is out of coverage; a wake call cannot reach it.
         awake_at: When a wake that is under way completes; infinite when none is.
+        changed: Called after every change, if somebody wants to know.
     """
 
     sleep_after: float
@@ -32,6 +34,7 @@ class Connectivity:
     asleep: bool = False
     no_network: bool = False
     awake_at: float = math.inf
+    changed: Callable[[], None] | None = None
 
     @property
     def state(self) -> Connection:
@@ -57,6 +60,7 @@ class Connectivity:
             self.rouse(now)
         elif not self.asleep and not busy and now >= self.active_at + self.sleep_after:
             self.asleep = True
+            self._tell()
 
     def request_wake(self, now: float, delay: float) -> None:
         """Start to wake, done after `delay` seconds; a wake under way is not restarted."""
@@ -66,14 +70,28 @@ class Connectivity:
             self.active_at = now
         elif math.isinf(self.awake_at):
             self.awake_at = now + delay
+            self._tell()
 
     def rouse(self, now: float) -> None:
         """Be awake from now on."""
+        slept = self.asleep
         self.asleep = False
         self.awake_at = math.inf
         self.active_at = now
+        if slept:
+            self._tell()
 
     def fall_asleep(self) -> None:
         """Sleep at once."""
         self.asleep = True
         self.awake_at = math.inf
+        self._tell()
+
+    def set_network(self, *, available: bool) -> None:
+        """Enter or leave network coverage."""
+        self.no_network = not available
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.changed is not None:
+            self.changed()

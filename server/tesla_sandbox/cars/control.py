@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tesla_sandbox.cars.cabin import SoftwareUpdate
 from tesla_sandbox.cars.car import Car
 from tesla_sandbox.cars.charging import LIMIT_MAXIMUM, LIMIT_MINIMUM
-from tesla_sandbox.cars.spec import MOST_KEYS
+from tesla_sandbox.cars.spec import MOST_KEYS, AlertSpec
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -190,6 +190,21 @@ def _wake(car: Car, wanted: bool) -> None:
         car.wake()
 
 
+def _alert(name: str, value: object) -> AlertSpec:
+    try:
+        return AlertSpec.model_validate(value)
+    except ValidationError as error:
+        raise ValueError(f"{name} has a name, and optionally audience and user_text") from error
+
+
+def _start_alert(car: Car, alert: AlertSpec) -> None:
+    car.alerts.start(alert.name, alert.audience, alert.user_text, car.updated_at)
+
+
+def _end_alert(car: Car, name: str) -> None:
+    car.alerts.end(name, car.updated_at)
+
+
 def _offer_update(car: Car, version: str) -> None:
     car.body.update = SoftwareUpdate(version, "available" if version else "")
 
@@ -255,6 +270,8 @@ CHANGES: Mapping[str, Change] = {
     "available_update": (_version, _offer_update),
     "other_keys": (_number(0, MOST_KEYS), _set_other_keys),
     "wake": (_flag, _wake),
+    "alert": (_alert, _start_alert),
+    "alert_ended": (_text, _end_alert),
     "reboot": (_flag, _reboot),
 }
 """What can be changed: how its value is read and how it is applied."""

@@ -28,14 +28,15 @@ _ARRIVED_WITHIN_MILES = 1e-4
 def advance(car: "Car", now: float) -> None:
     """Bring a car from its last update to `now`."""
     while car.updated_at < now:
-        change = _next_change(car)
+        change = next_change(car)
         moment = min(change if change > car.updated_at else car.updated_at + _SHORTEST_STEP, now)
         _live(car, (moment - car.updated_at) / 3600)
         car.updated_at = moment
         _settle(car, moment)
 
 
-def _next_change(car: "Car") -> float:
+def next_change(car: "Car") -> float:
+    """When the car next changes its state by itself; infinite when it does not."""
     moments = [
         car.connectivity.next_change(busy=is_busy(car)),
         car.charging.next_change(car.updated_at, car.auxiliary_power()),

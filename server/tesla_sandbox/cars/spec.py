@@ -5,6 +5,7 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from tesla_sandbox.cars.alerts import AlertAudience
 from tesla_sandbox.cars.models import Market, ModelName
 
 KeyRole = Literal["service", "owner", "driver", "fleet_manager", "vehicle_monitor", "charging_manager", "guest"]
@@ -65,7 +66,7 @@ class AlertSpec(_Spec):
     """An alert that the car raised at the start of the scenario."""
 
     name: str = Field(max_length=100)
-    audience: tuple[Literal["customer", "service", "service-fix"], ...] = ("customer",)
+    audience: tuple[AlertAudience, ...] = ("customer",)
     user_text: str = Field(default="", max_length=500)
 
 

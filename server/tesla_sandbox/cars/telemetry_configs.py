@@ -1,11 +1,27 @@
 """Telemetry configurations that applications left for a car."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 MOST_CONFIGURATIONS = 5
 """Configurations per car. Source: Tesla Fleet API documentation, fleet-telemetry (the page of
 the read endpoint says 3)."""
+
+KEPT_ERRORS = 100
+
+LOCATION_FIELDS = frozenset(
+    {
+        "Location",
+        "OriginLocation",
+        "DestinationLocation",
+        "DestinationName",
+        "RouteLine",
+        "GpsState",
+        "GpsHeading",
+    }
+)
+"""Fields that need the location scope."""
 
 
 @dataclass(slots=True)
@@ -19,6 +35,17 @@ class TelemetryConfig:
 
     settings: Mapping[str, object]
     adopted: bool = False
+
+    @property
+    def shows_location(self) -> bool:
+        """Whether it needs the location scope."""
+        fields = self.settings.get("fields")
+        return isinstance(fields, Mapping) and not LOCATION_FIELDS.isdisjoint(fields)
+
+    def expired(self, now: float) -> bool:
+        """Whether its end, if it names one, has come."""
+        ends = self.settings.get("exp")
+        return isinstance(ends, int) and ends <= now
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +64,7 @@ class TelemetryConfigs:
     """The configurations of one car by client id."""
 
     def __init__(self) -> None:
-        self.errors: list[TelemetryError] = []
+        self.errors: deque[TelemetryError] = deque(maxlen=KEPT_ERRORS)
         self._by_client: dict[str, TelemetryConfig] = {}
 
     def __iter__(self) -> Iterator[tuple[str, TelemetryConfig]]:
@@ -68,6 +95,13 @@ class TelemetryConfigs:
         config = TelemetryConfig(settings)
         self._by_client[client_id] = config
         return config
+
+    def expire(self, now: float) -> bool:
+        """Drop the configurations that have ended; whether there was one."""
+        ended = [client_id for client_id, config in self if config.expired(now)]
+        for client_id in ended:
+            self.remove(client_id)
+        return bool(ended)
 
     def remove(self, client_id: str) -> bool:
         """Drop an application's configuration; False when there was none."""

@@ -35,11 +35,11 @@ from tesla_sandbox.control.lookups import (
     find_home,
     find_parties,
 )
-from tesla_sandbox.control.script import Script
 from tesla_sandbox.faults import FAULTS, Fault, FaultParameters, UnknownFaultError
 from tesla_sandbox.fleet_api.answers import json_answer
 from tesla_sandbox.homes.home import Home
 from tesla_sandbox.scenario import Scenario, ScenarioError, parse_scenario
+from tesla_sandbox.timeline import Timeline
 from tesla_sandbox.world import Application, User, World
 
 MOST_LISTED = 1_000
@@ -58,7 +58,7 @@ class ScenarioLoader(Protocol):
     """Whoever can replace the world."""
 
     scenario: Scenario
-    script: Script
+    timeline: Timeline
 
     def load(self, scenario: Scenario) -> None:
         """Begin again with a scenario."""
@@ -125,7 +125,7 @@ class ControlApi:
 
     async def change_clock(self, request: Request) -> Response:
         """Pause, resume, speed up or step the clock."""
-        apply_clock_change(self._world.clock, self._loader.script, await read_change(request, ClockChange))
+        apply_clock_change(self._world.clock, self._loader.timeline, await read_change(request, ClockChange))
         return await self.clock(request)
 
     async def cars(self, request: Request) -> Response:

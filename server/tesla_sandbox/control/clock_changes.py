@@ -2,7 +2,7 @@
 
 from tesla_sandbox.clock import Clock
 from tesla_sandbox.control.answers import Change, ControlError
-from tesla_sandbox.control.script import Script
+from tesla_sandbox.timeline import Timeline
 
 
 class ClockChange(Change):
@@ -18,8 +18,8 @@ def clock_summary(clock: Clock) -> dict[str, object]:
     return {"time": clock.time(), "now": clock.now().isoformat(), "speed": clock.speed, "paused": clock.paused}
 
 
-def apply_clock_change(clock: Clock, script: Script, change: ClockChange) -> None:
-    """Carry out the given fields; a jump takes the script's steps on its way.
+def apply_clock_change(clock: Clock, timeline: Timeline, change: ClockChange) -> None:
+    """Carry out the given fields; a jump takes what is planned on its way.
 
     Raises:
         ControlError: For a speed or a step out of range.
@@ -30,6 +30,6 @@ def apply_clock_change(clock: Clock, script: Script, change: ClockChange) -> Non
         if change.paused is not None:
             (clock.pause if change.paused else clock.resume)()
         if change.step_seconds is not None:
-            script.jump(change.step_seconds)
+            timeline.jump(change.step_seconds)
     except ValueError as unfit:
         raise ControlError(400, str(unfit)) from unfit

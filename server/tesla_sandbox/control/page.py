@@ -19,10 +19,10 @@ from tesla_sandbox.control.answers import ControlError
 from tesla_sandbox.control.clock_changes import ClockChange, apply_clock_change
 from tesla_sandbox.control.home_changes import HomeChange, apply_home_change, home_summary
 from tesla_sandbox.control.lookups import application_key, car_summary, find_car, find_home, find_parties
-from tesla_sandbox.control.script import Script
 from tesla_sandbox.faults import FAULTS, UnknownFaultError
 from tesla_sandbox.pages import error_page, page
 from tesla_sandbox.scopes import IMPLICIT_SCOPES, SCOPE_TITLES, USER_SCOPES, ordered
+from tesla_sandbox.timeline import Timeline
 from tesla_sandbox.world import World
 
 Buttons = list[tuple[str, Mapping[str, object]]]
@@ -63,9 +63,9 @@ CLOCK_BUTTONS: Buttons = [
 class LivePage:
     """The live page and its actions."""
 
-    def __init__(self, world: World, script: Script) -> None:
+    def __init__(self, world: World, timeline: Timeline) -> None:
         self._world = world
-        self._script = script
+        self._timeline = timeline
 
     def routes(self) -> list[Route]:
         """The page's routes, relative to `/sandbox`."""
@@ -121,7 +121,7 @@ class LivePage:
         return serve
 
     def _change_clock(self, values: dict[str, str], _: list[str]) -> None:
-        apply_clock_change(self._world.clock, self._script, ClockChange.model_validate_json(values.get("change", "")))
+        apply_clock_change(self._world.clock, self._timeline, ClockChange.model_validate_json(values.get("change", "")))
 
     def _change_car(self, values: dict[str, str], _: list[str]) -> None:
         car = find_car(self._world, values.get("vin", ""))

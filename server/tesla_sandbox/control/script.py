@@ -1,6 +1,7 @@
 """A scenario's script: changes of the world at given moments of virtual time."""
 
 import logging
+import math
 from collections import deque
 
 from pydantic import ValidationError
@@ -31,36 +32,18 @@ class Script:
         self._started_at = world.clock.time()
         self._pending = deque(sorted(steps, key=lambda step: step.after_s))
 
-    async def run(self) -> None:
-        """Take every step when it is due; ends after the last."""
-        while self._pending:
-            await self._world.clock.sleep_until(self._next_moment())
-            self.take_due_steps()
+    def next_moment(self) -> float:
+        """When the next step is due, in unix seconds; infinite after the last."""
+        return self._started_at + self._pending[0].after_s if self._pending else math.inf
 
-    def jump(self, seconds: float) -> None:
-        """Step the clock forward, taking each step of the script at its own moment on the way.
-
-        Raises:
-            ValueError: If the clock cannot make that step.
-        """
-        clock = self._world.clock
-        target = clock.time() + seconds
-        while self._pending and self._next_moment() <= target:
-            clock.step(max(self._next_moment() - clock.time(), 0.0))
-            self.take_due_steps()
-        clock.step(max(target - clock.time(), 0.0) if seconds > 0 else seconds)
-
-    def take_due_steps(self) -> None:
+    def take_due(self) -> None:
         """Take the steps whose moment has come; one that does not fit is logged and left out."""
-        while self._pending and self._next_moment() <= self._world.clock.time():
+        while self.next_moment() <= self._world.clock.time():
             step = self._pending.popleft()
             try:
                 _take(self._world, step)
             except (ControlError, UnknownFaultError, ValidationError, ValueError) as unfit:
                 log.error("script step after %g s: %s", step.after_s, unfit)
-
-    def _next_moment(self) -> float:
-        return self._started_at + self._pending[0].after_s
 
 
 def _take(world: World, step: ScriptStep) -> None:

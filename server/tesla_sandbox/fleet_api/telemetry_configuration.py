@@ -6,64 +6,29 @@ Source: Tesla Fleet API documentation, fleet-telemetry and vehicle-endpoints.
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from starlette.responses import Response
 from tesla_protocol.telemetry.vehicle_data_pb2 import Field as TelemetryField
 
 from tesla_sandbox.cars.car import Car
 from tesla_sandbox.cars.security.configuration_token import InvalidTokenError, read_token
 from tesla_sandbox.cars.security.keychain import encoded_point
-from tesla_sandbox.cars.telemetry_configs import TooManyConfigurationsError
+from tesla_sandbox.cars.telemetry_configs import LOCATION_FIELDS, TooManyConfigurationsError
 from tesla_sandbox.fleet_api import fields
 from tesla_sandbox.fleet_api.answers import answer, invalid_field, invalid_request, not_found, refusal
 from tesla_sandbox.fleet_api.call import FleetCall
 from tesla_sandbox.fleet_api.endpoints import EndpointTable, TokenKind
 from tesla_sandbox.scopes import Scope
+from tesla_sandbox.telemetry.configuration import Settings
 
 TELEMETRY_ENDPOINTS = EndpointTable()
 
 FIRST_FIRMWARE = (2024, 26)
 """The lowest firmware that takes a signed configuration."""
 
-LOCATION_FIELDS = frozenset(
-    {
-        "Location",
-        "OriginLocation",
-        "DestinationLocation",
-        "DestinationName",
-        "RouteLine",
-        "GpsState",
-        "GpsHeading",
-    }
-)
-"""Fields that need the location scope."""
-
 _CONFIG = "/api/1/vehicles/{vin}/fleet_telemetry_config"
 _DEVICE_DATA = (Scope.VEHICLE_DEVICE_DATA,)
 _SKIPPED = ("missing_key", "unsupported_hardware", "unsupported_firmware", "max_configs")
-
-
-class FieldSettings(BaseModel):
-    """How often one field is sent."""
-
-    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
-
-    interval_seconds: int = Field(ge=1, le=31_536_000)
-    minimum_delta: float | None = Field(default=None, ge=0)
-    resend_interval_seconds: int | None = Field(default=None, ge=1)
-
-
-class Settings(BaseModel):
-    """The claims of a configuration."""
-
-    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
-
-    hostname: str = Field(min_length=1, max_length=253)
-    port: int = Field(default=443, ge=1, le=65_535)
-    ca: str = Field(default="", max_length=65_536)
-    fields: dict[str, FieldSettings] = Field(min_length=1)
-    alert_types: list[str] = Field(default_factory=list)
-    exp: int | None = None
 
 
 @TELEMETRY_ENDPOINTS.endpoint("POST", "/api/1/vehicles/fleet_telemetry_config", any_of=_DEVICE_DATA)
@@ -99,6 +64,7 @@ async def create(call: FleetCall) -> Response:
 async def read(call: FleetCall) -> Response:
     """The application's configuration of one car, and whether the car has adopted it."""
     car = call.car()
+    car.telemetry.expire(call.world.clock.time())
     if car.reachable():
         car.telemetry.adopt_all()
     config = car.telemetry.of(call.application.client_id)
@@ -124,6 +90,7 @@ async def delete(call: FleetCall) -> Response:
     if car is None:
         raise not_found()
     removed = car.telemetry.remove(call.application.client_id)
+    call.world.on_telemetry_change(car)
     return answer({"updated_vehicles": int(removed)})
 
 
@@ -166,4 +133,5 @@ def _configure(call: FleetCall, car: Car, signer: bytes, claims: Mapping[str, An
     except TooManyConfigurationsError:
         return "max_configs"
     config.adopted = car.reachable()
+    call.world.on_telemetry_change(car)
     return None

@@ -82,16 +82,16 @@ async def nearby_charging_sites(call: FleetCall) -> Response:
 
 @INFORMATION_ENDPOINTS.endpoint("GET", "/api/1/vehicles/{vin}/recent_alerts", any_of=_DEVICE_DATA)
 async def recent_alerts(call: FleetCall) -> Response:
-    """Alerts that the scenario says the car raised."""
+    """The latest alerts of the car."""
     car = call.car()
     alerts = [
         {
             "name": alert.name,
-            "time": _moment(car.born_at),
+            "time": _moment(alert.started_at),
             "audience": list(alert.audience),
             "user_text": alert.user_text,
         }
-        for alert in car.spec.alerts
+        for alert in car.alerts
     ]
     return answer({"recent_alerts": alerts})
 
