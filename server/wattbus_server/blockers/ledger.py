@@ -146,9 +146,9 @@ class BlockerLedger:
         found.sort(key=lambda stored: (catalogue.entry(stored.blocker.reason).importance, stored.key))
         return [stored.blocker for stored in found]
 
-    def identify(self, tenant: str, blockers: Iterable[Blocker]) -> list[Blocker]:
-        """Give blockers the name, times and remedies of their open versions, without recording anything."""
-        return [self._identified(tenant, blocker) for blocker in blockers]
+    async def identify(self, tenant: str, blockers: Iterable[Blocker]) -> list[Blocker]:
+        """Give blockers the name, times and remedies of their open versions, without recording them."""
+        return [await self._identified(tenant, blocker) for blocker in blockers]
 
     def selected(self, selection: Selection, blocker: Blocker) -> bool:
         """Say whether a selection means a blocker of its tenant."""
@@ -191,15 +191,19 @@ class BlockerLedger:
     async def _record_one(self, tenant: str, blocker: Blocker) -> Blocker:
         if not catalogue.entry(blocker.reason).lasting:
             return completed(blocker)
-        seen = _copy(blocker)
-        if self._relink is not None and self._relink.heals(seen):
-            await self._relink.attach(seen)
-        seen = completed(seen)
+        seen = await self._with_link(blocker)
         async with self._writing:
             known = self._known(tenant, seen)
             if known is None:
                 return await self._open_new(tenant, seen)
             return await self._replace(tenant, known, merged(known, seen))
+
+    async def _with_link(self, blocker: Blocker) -> Blocker:
+        """Return the whole blocker, with a link session that can be opened if linking heals it."""
+        seen = _copy(blocker)
+        if self._relink is not None and self._relink.heals(seen):
+            await self._relink.attach(seen)
+        return completed(seen)
 
     async def _replace(self, tenant: str, known: Blocker, news: Blocker) -> Blocker:
         stored = StoredBlocker(tenant, news)
@@ -243,15 +247,10 @@ class BlockerLedger:
         name = self._names.get((tenant, identity(blocker)))
         return self._open[name].blocker if name is not None else None
 
-    def _identified(self, tenant: str, blocker: Blocker) -> Blocker:
-        known = self._known(tenant, blocker)
-        if known is None:
-            return completed(blocker)
-        seen = merged(known, completed(blocker))
-        if len(known.remedies) > len(seen.remedies):
-            del seen.remedies[:]
-            seen.remedies.extend(known.remedies)
-        return seen
+    async def _identified(self, tenant: str, blocker: Blocker) -> Blocker:
+        seen = await self._with_link(blocker)
+        known = self._known(tenant, seen)
+        return seen if known is None else merged(known, seen)
 
     def _device_changed(self, change: DeviceChange) -> None:
         if change.kind is not DeviceChangeKind.REMOVED:

@@ -119,11 +119,11 @@ class CommandService:
             if not problem.blockers:
                 raise
             return CheckCommandResponse(
-                blockers=self._ledger.identify(tenant, problem.blockers),
+                blockers=await self._ledger.identify(tenant, problem.blockers),
                 provable_rung=self._accounts.adapter(device.vendor).traits(request.action).provable_rung,
             )
         return CheckCommandResponse(
-            blockers=self._ledger.identify(tenant, findings.blockers),
+            blockers=await self._ledger.identify(tenant, findings.blockers),
             vendor_writes=findings.vendor_writes,
             needs_wake=findings.needs_wake,
             estimated_cost_micros_usd=findings.cost_micros_usd,
