@@ -1,6 +1,6 @@
 """What the end user did not grant, took back, or cannot use any more: one person for each test."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from urllib.parse import parse_qs, urlsplit
 
 import grpc
@@ -10,7 +10,7 @@ from wattbus.v1.action_pb2 import Action, ActionKind, Lock, SetBackupReserve, St
 from wattbus.v1.blocker_pb2 import Actor, Blocker
 from wattbus.v1.command_pb2 import CommandState, Rung, WakePolicy
 from wattbus.v1.connection_pb2 import Access, ConnectionState
-from wattbus.v1.device_pb2 import DeviceKind
+from wattbus.v1.device_pb2 import Device, DeviceKind
 from wattbus.v1.reason_pb2 import Reason
 
 from tests.contract.asking import check, create, open_blockers, reasons, refresh, refused, sent, until_resolved
@@ -59,6 +59,14 @@ async def blocker_of(tenant: Tenant, connection: str, reason: Reason.ValueType) 
         )
 
     return await eventually(found)
+
+
+async def open_blockers_of(tenant: Tenant, device: Device) -> list[Blocker]:
+    return [one for one in await open_blockers(tenant) if one.connection == device.connection]
+
+
+def links(blockers: Iterable[Blocker]) -> list[str]:
+    return [remedy.link for blocker in blockers for remedy in blocker.remedies]
 
 
 async def test_a_scope_that_was_not_granted_comes_with_every_scope_and_two_ways_out(
@@ -131,6 +139,8 @@ async def test_granting_it_through_the_fresh_link_session_heals_it(tenant: Tenan
 async def test_scope_key_and_sleep_are_told_together_and_nothing_is_sent(tenant: Tenant, sandbox: Sandbox) -> None:
     await tenant.link("cautious", untick=COMMAND_SCOPES, email="cautious@example.com")
     cautious = await tenant.device_named("Cautious car")
+    found = await check(tenant, cautious, LOCK, wake_policy=WakePolicy.WAKE_POLICY_NEVER)
+    assert await open_blockers_of(tenant, cautious) == [], "a dry run records nothing"
     refusal = await refused(
         create(tenant, cautious, LOCK, wake_policy=WakePolicy.WAKE_POLICY_NEVER),
         DENIED,
@@ -140,6 +150,8 @@ async def test_scope_key_and_sleep_are_told_together_and_nothing_is_sent(tenant:
     assert reasons(refusal.blockers) == ["SCOPE_MISSING", "VIRTUAL_KEY_NOT_PAIRED", "VEHICLE_ASLEEP"]
     assert refusal.blockers[0].remedies[0].link
     assert refusal.blockers[1].remedies[0].link
+    assert reasons(found.blockers) == reasons(refusal.blockers)
+    assert links(found.blockers) == links(refusal.blockers), "the dry run offers the same ways out"
     assert await sent(sandbox, cautious) == []
 
 
