@@ -47,3 +47,10 @@ async def feature_config(call: FleetCall) -> Response:
     """Feature switches of the account."""
     call.require_user()
     return answer({"signaling": {"enabled": True, "subscribe_connectivity": False, "use_auth_token": False}})
+
+
+@USER_ENDPOINTS.endpoint("GET", "/api/1/users/backup_key", all_of=(Scope.USER_DATA,))
+async def backup_key(call: FleetCall) -> Response:
+    """The public half of a key for restoring the account; nobody in a sandbox has made one."""
+    call.require_user()
+    return answer({"backup_key": None})

@@ -27,6 +27,11 @@ def timestamp(home: Home, moment: float) -> str:
     return datetime.fromtimestamp(int(moment), home.zone).isoformat()
 
 
+def _minutes_east(home: Home) -> int:
+    offset = datetime.fromtimestamp(home.updated_at, home.zone).utcoffset()
+    return int(offset.total_seconds() // 60) if offset is not None else 0
+
+
 def live_status(home: Home, *, with_energy: bool = True) -> Json:
     """`live_status` of this moment. Powers are whole watts and add up exactly."""
     world, flow = home.world, home.flow()
@@ -129,6 +134,7 @@ def site_info(home: Home) -> Json:
         "nameplate_power": round(model.discharge_w * units),
         "nameplate_energy": round(home.pack.capacity),
         "installation_time_zone": spec.time_zone,
+        "time_zone_offset": _minutes_east(home),
         "max_site_meter_power_ac": round(permissions.max_import_w or NO_METER_LIMIT),
         "min_site_meter_power_ac": -NO_METER_LIMIT
         if permissions.max_export_w is None
