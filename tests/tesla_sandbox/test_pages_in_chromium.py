@@ -86,3 +86,20 @@ async def test_the_live_page_shows_changes_and_makes_them(window: Browser, perso
     # Without a click: what others change appears by itself.
     await person.sandbox.control.patch(f"/homes/{FREE_SITE}", {"outage": "none"})
     await window.sees("on_grid", home)
+
+
+async def test_a_scope_is_unticked_on_the_live_page_and_the_key_is_paired(window: Browser, person: Person) -> None:
+    await person.sandbox.control.patch(f"/cars/{UNPAIRED_VIN}", {"state": "online"})
+    await window.open(person.url("/sandbox/"))
+    await window.press("Pair key", f'//tr[@id="car-{UNPAIRED_VIN}"]')
+    assert (await person.sandbox.control.get(f"/cars/{UNPAIRED_VIN}"))["key"] == "paired"
+    await window.sees_ticked('input[name="granted"][value="energy_cmds"]', True)
+    await window.click('input[name="granted"][value="energy_cmds"]')
+    await window.press("Save")
+    await window.sees_ticked('input[name="granted"][value="energy_cmds"]', False)
+    refreshed = (await person.refresh()).json()
+    assert "energy_cmds" not in claims_of(refreshed["access_token"])["scp"]
+    status = await person.post(
+        "/api/1/vehicles/fleet_status", {"vins": [UNPAIRED_VIN]}, token=refreshed["access_token"]
+    )
+    assert status.json()["response"]["key_paired_vins"] == [UNPAIRED_VIN]
