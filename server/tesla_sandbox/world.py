@@ -159,6 +159,15 @@ class World:
             if self.cars[vin].telemetry.remove(client_id):
                 self.on_telemetry_change(self.cars[vin])
 
+    def stop_beyond_limit(self, application: Application) -> bool:
+        """Whether an application's bill is beyond its limit; it loses its telemetry when that begins."""
+        billing = application.billing
+        exceeded = billing.limit_usd is not None and billing.exceeded(self.clock.now())
+        if exceeded and not application.disabled:
+            self.drop_telemetry(application.client_id)
+        application.disabled = exceeded
+        return exceeded
+
     def drop_location_telemetry(self, client_id: str, vins: Iterable[str]) -> None:
         """Remove an application's configurations that show where these cars are."""
         configs = ((vin, self.cars[vin].telemetry.of(client_id)) for vin in vins)

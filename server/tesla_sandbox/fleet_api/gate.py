@@ -99,11 +99,7 @@ def _access_token(world: World, request: Request) -> AccessToken:
 
 def _check_application(call: FleetCall) -> None:
     application, world = call.application, call.world
-    exceeded = application.billing.limit_usd is not None and application.billing.exceeded(world.clock.now())
-    if exceeded and not application.disabled:
-        world.drop_telemetry(application.client_id)
-    application.disabled = exceeded
-    if exceeded:
+    if world.stop_beyond_limit(application):
         raise billing_limit_exceeded()
     needs_registration = call.endpoint.token is not TokenKind.PARTNER
     if needs_registration and call.region not in application.registered_regions:

@@ -59,10 +59,11 @@ class TelemetryEmitter:
             if not stream.closed:
                 stream.live(now)
                 self._enqueue(stream, stream.next_moment)
+                self._world.stop_beyond_limit(stream.application)
 
     def _open(self, car: Car, client_id: str, config: TelemetryConfig) -> Stream:
         world = self._world
-        application = world.applications[client_id].name
+        application = world.applications[client_id]
         origin = f"{world.seed}/{car.vin}/{client_id}/telemetry"
         return Stream(car, application, config, world.faults, self._publish, origin)
 

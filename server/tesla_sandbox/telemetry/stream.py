@@ -11,6 +11,7 @@ from tesla_protocol.telemetry.vehicle_connectivity_pb2 import ConnectivityEvent,
 from tesla_protocol.telemetry.vehicle_data_pb2 import Payload
 from tesla_protocol.telemetry.vehicle_error_pb2 import VehicleError, VehicleErrors
 
+from tesla_sandbox.billing import Price
 from tesla_sandbox.cars.alerts import Alert
 from tesla_sandbox.cars.car import Car
 from tesla_sandbox.cars.telemetry_configs import TelemetryConfig, TelemetryError
@@ -19,6 +20,7 @@ from tesla_sandbox.telemetry.bundler import BUNDLE_SECONDS, Bundler
 from tesla_sandbox.telemetry.configuration import Settings
 from tesla_sandbox.telemetry.link import Link
 from tesla_sandbox.telemetry.record import RecordType, TelemetryRecord, timestamp
+from tesla_sandbox.world import Application
 
 Publish = Callable[[TelemetryRecord], None]
 
@@ -49,7 +51,7 @@ class Stream:
 
     Args:
         car: The car; `closed` and `next_moment` say whether and when it has to be looked at.
-        application: Name of the application, for the list of errors.
+        application: Whose configuration it is, and who is billed for every value.
         config: The application's configuration.
         faults: The armed faults of the world.
         publish: Takes the records.
@@ -57,13 +59,13 @@ class Stream:
     """
 
     def __init__(
-        self, car: Car, application: str, config: TelemetryConfig, faults: Faults, publish: Publish, origin: str
+        self, car: Car, application: Application, config: TelemetryConfig, faults: Faults, publish: Publish, origin: str
     ) -> None:
         self.car = car
         self.config = config
         self.next_moment = -math.inf
         self.closed = False
-        self._application = application
+        self.application = application
         self._faults = faults
         self._publish = publish
         self._settings = Settings.model_validate(config.settings)
@@ -126,7 +128,7 @@ class Stream:
         self.config.adopted = True
         self._report_connectivity(ConnectivityEvent.CONNECTED, now)
         while self._kept:
-            self._emit(RecordType.VEHICLE_DATA, Payload.FromString(self._kept.popleft()))
+            self._deliver(Payload.FromString(self._kept.popleft()))
 
     def _hang_up(self, now: float) -> None:
         if self._link.connected:
@@ -143,14 +145,14 @@ class Stream:
             return
         gap = self._faults.take("telemetry_gap", self.car.vin)
         if gap is None:
-            self._emit(RecordType.VEHICLE_DATA, bundle)
+            self._deliver(bundle)
         else:
             self._break(bundle, gap, now)
 
     def _break(self, bundle: Payload, gap: Fault, now: float) -> None:
         """Lose the connection while a bundle is on its way: it arrives or not, unacknowledged."""
         if gap.parameters.get("delivered") is True:
-            self._emit(RecordType.VEHICLE_DATA, bundle)
+            self._deliver(bundle)
         if self._settings.delivery_policy == "latest":
             self._keep(bundle)
         self._disconnect(now, gap.number("seconds", GAP_SECONDS))
@@ -188,9 +190,13 @@ class Stream:
             return
         name = str(fault.parameters.get("name", "cloud_channel_manager_unknown_topic"))
         body = str(fault.parameters.get("body", "a simulated error"))
-        self.car.telemetry.errors.append(TelemetryError(self._application, f"{name}: {body}"))
+        self.car.telemetry.errors.append(TelemetryError(self.application.name, f"{name}: {body}"))
         error = VehicleError(created_at=timestamp(now), name=name, body=body)
         self._emit(RecordType.ERRORS, VehicleErrors(errors=[error], created_at=timestamp(now), vin=self.car.vin))
+
+    def _deliver(self, bundle: Payload) -> None:
+        self.application.billing.count(Price.STREAMING_SIGNAL, self.car.clock.now(), len(bundle.data))
+        self._emit(RecordType.VEHICLE_DATA, bundle)
 
     def _emit(self, record_type: RecordType, message: Message) -> None:
         self._publish(TelemetryRecord(record_type, self.car.vin, message))
