@@ -10,7 +10,7 @@ SERVER = Path(__file__).resolve().parent.parent / "server"
 SERVICE = "wattbus_server"
 
 # Modules that every room may use: the domain error, settings, and small leaves without knowledge of any room.
-LEAVES = {"problem", "settings", "paging", "resource_names", "waiting", "wire", "logs"}
+LEAVES = {"problem", "settings", "paging", "resource_names", "shared_work", "waiting", "wire", "logs"}
 
 # For each room, the rooms that it may import, beside itself and the leaves.
 ALLOWED: dict[str, set[str]] = {

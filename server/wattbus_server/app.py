@@ -144,6 +144,7 @@ class App:
         self._directory = ConnectionDirectory(
             engine, adapters, self._connections, grants, keeper, discovery, self._registry
         )
+        self._stack.push_async_callback(self._directory.close)
         discovery.start()
 
     async def _open_states(self) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -68,6 +69,42 @@ async def test_deleting_a_connection_leaves_nothing_of_it(house: House, vendor: 
         with pytest.raises(Problem) as caught:
             await refused
         assert caught.value.reason == Reason.REASON_RESOURCE_NOT_FOUND
+
+
+async def test_a_caller_who_hangs_up_does_not_stop_a_deletion_half_way(house: House, vendor: Vendor1) -> None:
+    connection = await house.connection(vendor.consent("s"))
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def clean_up(_connection: str) -> None:
+        begun.set()
+        await go_on.wait()
+
+    house.directory.on_deleting = clean_up
+    caller = asyncio.create_task(house.directory.delete(TENANT, connection.name))
+    await begun.wait()
+    caller.cancel()
+    go_on.set()
+    await house.directory.close()
+    assert await house.grants.read(connection.name) is None
+    assert house.connections.find(connection.name) is None
+    assert house.registry.of_connection(connection.name) == []
+
+
+async def test_two_callers_may_delete_at_the_same_time(house: House, vendor: Vendor1) -> None:
+    connection = await house.connection(vendor.consent("s"))
+    await asyncio.gather(*(house.directory.delete(TENANT, connection.name) for _ in range(2)))
+    assert await house.names() == []
+
+
+async def test_a_caller_who_hangs_up_does_not_stop_a_discovery_half_way(house: House, vendor: Vendor1) -> None:
+    connection = await house.connection(vendor.consent("s"))
+    vendor.devices = [vendors.CAR]
+    vendor.discovered.clear()
+    caller = asyncio.create_task(house.directory.sync(TENANT, connection.name))
+    await vendor.discovered.wait()
+    caller.cancel()
+    await house.directory.close()
+    assert [record.key for record in house.registry.of_connection(connection.name)] == [vendors.CAR.key]
 
 
 async def test_linking_after_a_deletion_gives_the_same_names(house: House, vendor: Vendor1) -> None:

@@ -16,6 +16,7 @@ from wattbus_server.connections.store import ConnectionListener, ConnectionStore
 from wattbus_server.connections.sync import Discovery
 from wattbus_server.devices.registry import DeviceRegistry
 from wattbus_server.paging import PageRequest
+from wattbus_server.shared_work import SharedWork
 from wattbus_server.vendors.contract import VendorAdapter
 
 Verify = Callable[[str, str], Awaitable[object]]
@@ -50,6 +51,8 @@ class ConnectionDirectory:
         self._keeper = keeper
         self._discovery = discovery
         self._registry = registry
+        # What a caller who hangs up must not stop half-way: memory and database would tell different things.
+        self._work: SharedWork[object, None] = SharedWork()
         self.on_synced: Verify = _nothing
         self.on_deleting: CleanUp = _nothing
 
@@ -90,7 +93,8 @@ class ConnectionDirectory:
         """
         self._connections.get(tenant, name)
         await self._keeper.renew(name)
-        await self._discovery.discover(name)
+        # Under a key of its own: a discovery that somebody began earlier may miss what this caller wants to see.
+        await self._work.join(object(), lambda: self._discovery.discover(name))
         await self.on_synced(tenant, name)
         return self._message(self._connections.get(tenant, name))
 
@@ -100,8 +104,16 @@ class ConnectionDirectory:
         Raises:
             Problem: RESOURCE_NOT_FOUND.
         """
+        self._connections.get(tenant, name)
+        await self._work.join(name, lambda: self._delete(name))
+
+    async def close(self) -> None:
+        """Let what was begun come to its end."""
+        await self._work.close()
+
+    async def _delete(self, name: str) -> None:
         async with self._connections.exclusive(name):
-            self._connections.get(tenant, name)
+            self._connections.existing(name)
             await self.on_deleting(name)
             await self._registry.remove_connection(name)
             async with self._engine.begin() as database:

@@ -20,6 +20,7 @@ from wattbus_server.connections.grants import GrantStore, StoredGrant
 from wattbus_server.connections.records import ConnectionRecord, Standing
 from wattbus_server.connections.store import ConnectionChange, ConnectionChangeKind, ConnectionStore
 from wattbus_server.problem import Problem, not_found
+from wattbus_server.shared_work import SharedWork
 from wattbus_server.vendors.contract import Grant, VendorAdapter
 
 log = structlog.get_logger()
@@ -57,7 +58,7 @@ class TokenKeeper:
         self._adapters = adapters
         self._claim_lease = claim_lease
         self._known: dict[str, Grant] = {}
-        self._renewals: dict[str, asyncio.Task[Grant]] = {}
+        self._renewals: SharedWork[str, Grant] = SharedWork()
         self.on_dead: RecordProblem = _record_nothing
         connections.listen(self._connection_changed)
 
@@ -97,26 +98,24 @@ class TokenKeeper:
 
     async def close(self) -> None:
         """Let running renewals finish: a spent refresh token without its successor is worth nothing."""
-        await asyncio.gather(*self._renewals.values(), return_exceptions=True)
+        await self._renewals.close()
 
     async def _renewed(self, connection: str, unwanted: str) -> Grant:
         """Join the running renewal or start one. A caller that is cancelled leaves it running for the others."""
         while True:
-            task = self._renewals.get(connection)
-            if task is None:
-                task = asyncio.create_task(self._renew(connection, unwanted), name=f"renew {connection}")
-                self._renewals[connection] = task
-                task.add_done_callback(lambda done: self._finished(connection, done))
-                return await asyncio.shield(task)
-            grant = await asyncio.shield(task)
-            if grant.access_token != unwanted:
+            joined = connection in self._renewals
+            grant = await self._renewals.join(connection, lambda: self._renew_and_log(connection, unwanted))
+            # One that runs already may bring just what this caller cannot use.
+            if not joined or grant.access_token != unwanted:
                 return grant
 
-    def _finished(self, connection: str, task: asyncio.Task[Grant]) -> None:
-        self._renewals.pop(connection, None)
-        if not task.cancelled() and (error := task.exception()) is not None:
+    async def _renew_and_log(self, connection: str, unwanted: str) -> Grant:
+        try:
+            return await self._renew(connection, unwanted)
+        except Exception as error:
             reason = error.reason_name if isinstance(error, Problem) else type(error).__name__
             log.warning("token_renewal_failed", connection=connection, reason=reason)
+            raise
 
     async def _renew(self, connection: str, unwanted: str) -> Grant:
         while True:
@@ -164,9 +163,12 @@ class TokenKeeper:
 
     async def _take_over(self, connection: str, grant: Grant) -> Grant:
         """Use a stored grant from now on, and tell if it grants other scopes than before."""
-        self._known[connection] = grant
         record = self._connections.find(connection)
-        if record is not None and record.scopes != grant.scopes:
+        if record is None:
+            # It was deleted meanwhile, and its tokens with it.
+            raise not_found("connection", connection)
+        self._known[connection] = grant
+        if record.scopes != grant.scopes:
             granted = self._adapters[record.vendor].granted_access(grant.scopes)
             standing = Standing.of_access(record.requested_access, granted)
             await self._connections.change(

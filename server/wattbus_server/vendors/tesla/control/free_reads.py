@@ -1,10 +1,9 @@
 """Free reads: what can be asked of Tesla about a device without cost and without waking it."""
 
-import asyncio
-
 from wattbus.v1.state_pb2 import ConnectivityStatus, DeviceState
 
 from wattbus_server.problem import Problem
+from wattbus_server.shared_work import SharedWork
 from wattbus_server.vendors.contract import DeviceRecord, VendorAccount
 from wattbus_server.vendors.tesla.api import FleetApi
 from wattbus_server.vendors.tesla.discovery import list_products, vin_of
@@ -20,7 +19,7 @@ class FreeReads:
     def __init__(self, api: FleetApi, reader: TeslaReader) -> None:
         self._api = api
         self._reader = reader
-        self._batteries: dict[str, asyncio.Task[DeviceState]] = {}
+        self._batteries: SharedWork[str, DeviceState] = SharedWork()
 
     async def in_service(self, account: VendorAccount, device: DeviceRecord) -> bool:
         """Say whether a vehicle is in service, by its record."""
@@ -51,12 +50,7 @@ class FreeReads:
         Those who ask at the same time share the answer: Tesla limits the reads of a site, and several blockers of one
         battery are verified together. The answer is shared; nobody may change it.
         """
-        task = self._batteries.get(device.name)
-        if task is None:
-            task = asyncio.create_task(self._read_battery(account, device), name=f"read {device.name}")
-            self._batteries[device.name] = task
-            task.add_done_callback(lambda _: self._batteries.pop(device.name, None))
-        return await asyncio.shield(task)
+        return await self._batteries.join(device.name, lambda: self._read_battery(account, device))
 
     async def _read_battery(self, account: VendorAccount, device: DeviceRecord) -> DeviceState:
         merged = DeviceState()

@@ -1,0 +1,51 @@
+"""Work that outlives whoever asked for it, and is done once for all who ask at the same time."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any, Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+Result = TypeVar("Result")
+
+
+class SharedWork(Generic[Key, Result]):
+    """Runs at most one piece of work for each key.
+
+    A caller who is cancelled leaves it running: somebody else may wait for it, and half of it may be worse than none.
+    """
+
+    def __init__(self) -> None:
+        self._running: dict[Key, asyncio.Task[Result]] = {}
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._running
+
+    async def join(self, key: Key, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+        """Wait for the work that runs for a key, or start it, and return its result.
+
+        Args:
+            key: what must not be done twice at a time.
+            work: starts the work; called only if none runs.
+        """
+        task = self._running.get(key)
+        if task is None:
+            task = asyncio.create_task(work(), name=f"shared work {key}")
+            self._running[key] = task
+            task.add_done_callback(lambda done: self._ended(key, done))
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Let what runs come to its end."""
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def cancel(self) -> None:
+        """Stop what runs."""
+        for task in self._running.values():
+            task.cancel()
+        await self.close()
+
+    def _ended(self, key: Key, task: asyncio.Task[Result]) -> None:
+        del self._running[key]
+        if not task.cancelled():
+            # Those who wait get the error; if nobody is left, asyncio must not call it forgotten.
+            task.exception()
