@@ -39,7 +39,7 @@ lint: $(READY) ## Check protos, stubs, format, lint and types
 	$(BIN)/python scripts/write_reference.py --check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy server tests scripts
+	$(BIN)/mypy server tests scripts docs/examples
 
 .PHONY: format
 format: $(READY) ## Format protos and Python
