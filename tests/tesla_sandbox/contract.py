@@ -6,9 +6,12 @@ endpoints, partner-endpoints, authentication overview (scopes), billing-and-limi
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
 
 from tests.tesla_sandbox.conftest import FREE_SITE, PAIRED_VIN
-from tests.tesla_sandbox.person import DOMAIN
+from tests.tesla_sandbox.person import DOMAIN, Person
 
 PARTNER = "partner"
 
@@ -52,6 +55,12 @@ class Documented:
 
 def keys(text: str) -> frozenset[str]:
     return frozenset(text.split())
+
+
+async def called(person: Person, entry: Documented, *, path: str = "", **options: Any) -> httpx.Response:
+    if entry.body is not None:
+        options["json"] = entry.body
+    return await person.call(entry.method, path or entry.path, params=dict(entry.query), **options)
 
 
 CAR = f"/api/1/vehicles/{PAIRED_VIN}"

@@ -2,9 +2,7 @@
 
 import base64
 from collections.abc import Callable
-from typing import Any
 
-import httpx
 import pytest
 
 from tesla_sandbox.app import FLEET_API_TABLES
@@ -18,6 +16,7 @@ from tests.tesla_sandbox.contract import (
     PROTOCOL_ONLY_COMMANDS,
     Body,
     Documented,
+    called,
 )
 from tests.tesla_sandbox.person import ALL_SCOPES, CLIENT_ID, Person
 
@@ -27,12 +26,6 @@ LIMITS = {"data": 60, "wake": 3, "command": 30}
 MISSING = "Unauthorized missing scopes"
 
 Wrong = dict[str, object]
-
-
-async def called(person: Person, entry: Documented, *, path: str = "", **options: Any) -> httpx.Response:
-    if entry.body is not None:
-        options["json"] = entry.body
-    return await person.call(entry.method, path or entry.path, params=dict(entry.query), **options)
 
 
 def command(name: str) -> Documented:

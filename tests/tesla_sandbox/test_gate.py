@@ -1,10 +1,9 @@
 import json
-from collections.abc import Callable
 
 import httpx
 import pytest
 
-from tests.processes import Json, Sandbox, sandbox_process
+from tests.processes import Sandbox
 from tests.tesla_sandbox.conftest import FREE_SITE, PAIRED_VIN
 from tests.tesla_sandbox.person import CLIENT_ID, CLIENT_SECRET, DOMAIN, EMAIL, Person
 
@@ -165,25 +164,6 @@ async def test_every_request_is_logged_with_what_it_was(person: Person) -> None:
     assert (entry["device"], entry["client_id"]) == (PAIRED_VIN, CLIENT_ID)
     assert entry["txid"] == answered.headers["x-txid"]
     assert CLIENT_SECRET not in json.dumps(entry)
-
-
-async def test_same_seed_and_script_give_identical_bodies(scenario: Callable[[], Json]) -> None:
-    async def play() -> list[bytes]:
-        bodies = []
-        async with sandbox_process(scenario=scenario()) as sandbox, httpx.AsyncClient(trust_env=False) as http:
-            person = Person(sandbox, http)
-            await person.link()
-            own_address = sandbox.base_url.encode()
-            for path in ("/api/1/products", LIVE, f"/api/1/vehicles/{PAIRED_VIN}/vehicle_data", "/api/1/users/region"):
-                await sandbox.control.step(61)
-                answered = await person.get(path)
-                bodies.append(answered.content.replace(own_address, b""))
-                bodies.append(answered.headers["x-txid"].encode())
-            refreshed = (await person.refresh()).json()
-            bodies.append(refreshed["refresh_token"].encode())
-        return bodies
-
-    assert await play() == await play()
 
 
 async def test_the_control_api_refuses_foreign_origins_and_bad_bodies(
