@@ -292,6 +292,26 @@ async def test_words_of_a_car_that_nobody_knows_blame_no_scope(home: Tenant, san
     assert command.reason == refusal.metadata["vendorReason"]
 
 
+@pytest.mark.parametrize(
+    ("fault", "reason", "keys"),
+    [
+        (7, Reason.REASON_KEY_ROLE_INSUFFICIENT, ("device",)),
+        (9, Reason.REASON_NOT_SUPPORTED_BY_DEVICE, ("device", "action")),
+        (23, Reason.REASON_NOT_EXPOSED_BY_VENDOR, ("device", "action")),
+    ],
+)
+async def test_what_the_cars_protocol_refuses_is_told_by_its_meaning(
+    home: Tenant, sandbox: Sandbox, fault: int, reason: Reason.ValueType, keys: tuple[str, ...]
+) -> None:
+    odd = await home.device_named("Odd")
+    await create(home, odd, HONK)
+    await sandbox.control.inject_fault("vehicle_fault", target=odd.vendor_id, fault=fault)
+    refusal = await refused(create(home, odd, HONK), PRECONDITION, reason, metadata=(*keys, "command"))
+    command = await get_command(home, refusal.metadata["command"])
+    assert command.reason
+    assert command.failure.reason == reason
+
+
 async def test_a_car_with_an_error_of_its_own_leaves_the_outcome_open(home: Tenant, sandbox: Sandbox) -> None:
     broken = await home.device_named("Broken")
     await create(home, broken, HONK)
