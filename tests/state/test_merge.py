@@ -23,7 +23,7 @@ def ns(moment: datetime) -> int:
 
 
 def merged(stored: DeviceState, *observed: DeviceState, now: datetime = NOON) -> Merged:
-    result = Merged(stored, (), False, 0, 0)
+    result = Merged(stored)
     for observation in observed:
         result = merge(BATTERY, result.state, observation, ns(now))
     return result

@@ -312,6 +312,6 @@ def test_every_promise_holds_over_random_lives(template: Path, monkeypatch: pyte
     run_state_machine_as_test(
         Promises,
         settings=settings(
-            max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

@@ -19,15 +19,15 @@ class Audience:
         self.view = view
         self.digest = watch_digest(selection.digest(), mask.digest(), selection.tenant.encode())
         """What resume tokens are bound to."""
-        self.members: set[str] = set()
-        """Names of the selected devices that exist."""
+        self.members: dict[str, DeviceEntry] = {}
+        """The selected devices that exist, by name."""
         self.watchers: set[DirtyMap] = set()
         for entry in members:
             self._admit(entry)
 
     def missing(self) -> Sequence[str]:
         """Return the names that the selection asks for and that do not exist, or not for this selection."""
-        return sorted(self.selection.devices - self.members)
+        return sorted(self.selection.devices - self.members.keys())
 
     def changed(self, entry: DeviceEntry) -> None:
         """Tell the watchers that a member has a new revision."""
@@ -42,17 +42,17 @@ class Audience:
 
     def dismiss(self, entry: DeviceEntry, sequence: int) -> None:
         """Let a member go that is removed or does not match any more."""
-        self.members.discard(entry.name)
+        self.members.pop(entry.name, None)
         entry.audiences.pop(self, None)
         for dirty in self.watchers:
             dirty.removed(entry.name, sequence)
 
-    def dissolve(self, entries: Iterable[DeviceEntry]) -> None:
+    def dissolve(self) -> None:
         """Leave all members, when nobody watches any more."""
-        for entry in entries:
+        for entry in self.members.values():
             entry.audiences.pop(self, None)
         self.members.clear()
 
     def _admit(self, entry: DeviceEntry) -> None:
-        self.members.add(entry.name)
+        self.members[entry.name] = entry
         entry.audiences[self] = None

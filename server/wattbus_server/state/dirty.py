@@ -4,7 +4,8 @@ Its size is bounded by the number of devices watched, however slow the reader an
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from itertools import islice
 
 MARKER = ""
 """Stands in the map, behind the snapshot, where a device name would."""
@@ -55,7 +56,8 @@ class DirtyMap:
 
     def changed(self, device: str, sequence: int) -> None:
         """Note a change: a new entry, or one more merged into the entry that waits."""
-        if device in self._waiting or device in self._held:
+        waiting = self._waiting
+        if device in waiting or device in self._held:
             self._merged[device] = self._merged.get(device, 0) + 1
             return
         if self._sealed:
@@ -63,46 +65,57 @@ class DirtyMap:
         if self._minimum_interval and self._due_time(device) > self._clock():
             self._held[device] = sequence
             heapq.heappush(self._due, (self._due_time(device), device))
-        else:
-            self._waiting[device] = sequence
-        self._ring()
+            self._ring()
+            return
+        if not waiting:
+            # Nobody sleeps while something waits, so the first entry is the only one that has to wake.
+            self._ring()
+        waiting[device] = sequence
 
     def removed(self, device: str, sequence: int) -> None:
         """Note that a device is gone; that is never held back."""
         if self._held.pop(device, None) is not None:
             self._merged[device] = self._merged.get(device, 0) + 1
-            self._waiting[device] = sequence
             self._ring()
+            self._waiting[device] = sequence
         else:
             self._sent.pop(device, None)
             self.changed(device, sequence)
 
-    def ready(self) -> Iterator[str]:
-        """Yield what may be sent now, in order; the caller says with `take` how much it sent."""
+    def ready(self, limit: int) -> list[str]:
+        """Return what may be sent now, in order; the caller says with `take` how much it sent."""
         self._release()
-        yield from self._waiting
+        return list(islice(self._waiting, limit))
 
-    def merged(self, device: str) -> int:
-        """Return how many changes were merged into the entry that waits."""
-        return self._merged.get(device, 0)
+    @property
+    def merged(self) -> Mapping[str, int]:
+        """How many changes were merged into the entry of a device, where any were."""
+        return self._merged
 
-    def take(self, devices: Iterable[str]) -> None:
-        """Remove what is being sent."""
-        now = self._clock() if self._minimum_interval else 0.0
-        for device in devices:
-            del self._waiting[device]
-            if self._merged:
+    def take(self, devices: Sequence[str], present: Container[str]) -> None:
+        """Remove what is being sent.
+
+        Args:
+            devices: what is being sent.
+            present: the devices that exist. Of the others the removal is sent, and their next state is a first one.
+        """
+        if self._minimum_interval:
+            now = self._clock()
+            for device in devices:
+                if device in present:
+                    self._sent[device] = now
+                else:
+                    self._sent.pop(device, None)
+        if self._merged:
+            for device in devices:
                 self._merged.pop(device, None)
-            if self._minimum_interval and device != MARKER:
-                self._sent[device] = now
-        # A dict keeps its size when it is emptied; thousands of idle watchers should not pay for their snapshots.
-        if not self._waiting:
+        if len(devices) == len(self._waiting):
+            # A dict keeps its size when it is emptied; thousands of idle watchers should not pay for their snapshots.
             self._waiting = {}
-            self._merged = {key: self._merged[key] for key in self._held if key in self._merged}
-
-    def forget(self, device: str) -> None:
-        """Drop what is kept for the minimum interval of a device whose removal is being sent."""
-        self._sent.pop(device, None)
+            self._merged = dict(self._merged)
+        else:
+            for device in devices:
+                del self._waiting[device]
 
     def oldest(self) -> int | None:
         """Return the sequence number of the oldest change that is not sent yet."""

@@ -15,29 +15,25 @@ if TYPE_CHECKING:
 class DeviceEntry:
     """A device, its newest state, and who watches it."""
 
-    __slots__ = ("_encoded", "_state", "audiences", "name", "record")
+    __slots__ = ("_encoded", "audiences", "name", "record", "state")
 
     def __init__(self, record: DeviceRecord, state: DeviceState) -> None:
         self.name = record.name
         self.record = record
+        self.state = state
+        """The newest state. `replace` puts another message in its place; the message itself never changes."""
         self.audiences: dict[Audience, None] = {}
         """Those whose selection holds the device."""
-        self._state = state
         self._encoded: bytes | None = None
 
-    @property
-    def state(self) -> DeviceState:
-        """The newest state. The message is replaced by a change, never changed."""
-        return self._state
-
-    @state.setter
-    def state(self, state: DeviceState) -> None:
-        self._state = state
+    def replace(self, state: DeviceState) -> None:
+        """Make this the newest state."""
+        self.state = state
         self._encoded = None
 
     @property
     def encoded(self) -> bytes:
         """The newest state, serialised once, when it is first asked for."""
         if self._encoded is None:
-            self._encoded = self._state.SerializeToString()
+            self._encoded = self.state.SerializeToString()
         return self._encoded

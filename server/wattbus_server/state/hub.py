@@ -166,7 +166,7 @@ class StateHub:
                     audience.changed(entry)
             self._archive.changed(entry.name)
         elif merged.refreshed:
-            entry.state = merged.state
+            entry.replace(merged.state)
             self._archive.refreshed(entry.name)
         else:
             return
@@ -178,7 +178,7 @@ class StateHub:
         self._sequence += 1
         state.revision = self._sequence
         state.update_time.seconds, state.update_time.nanos = divmod(time.time_ns(), NANOSECONDS)
-        entry.state = state
+        entry.replace(state)
 
     def _restamp(self, entry: DeviceEntry) -> None:
         """Give a device a new revision without new values."""
@@ -262,11 +262,7 @@ class StateHub:
         metrics.WATCHERS.dec()
         if not audience.watchers:
             del self._audiences[audience.selection, audience.mask]
-            audience.dissolve([self._entries[name] for name in audience.members])
-
-    def member(self, audience: Audience, device: str) -> DeviceEntry | None:
-        """Return a device as this audience may see it now, or None if it is gone for it."""
-        return self._entries[device] if device in audience.members else None
+            audience.dissolve()
 
     def departure_revision(self, device: str) -> int:
         """Return the revision under which a device left a selection; 0 if it never existed or left too long ago."""
@@ -282,8 +278,8 @@ class StateHub:
             return None
         left = self._departures.since(sequence, audience.selection)
         departed = (name for name in left if name not in audience.members)
-        changed = (name for name in sorted(audience.members) if self._entries[name].state.revision > sequence)
-        return [*dict.fromkeys(departed), *changed]
+        changed = (name for name, entry in audience.members.items() if entry.state.revision > sequence)
+        return [*dict.fromkeys(departed), *sorted(changed)]
 
     def _view(self, mask: StateMask) -> EventView:
         view = self._views.get(mask)

@@ -4,12 +4,11 @@ A group is a message with an `observe_time`: `connectivity`, and each part of th
 one that was observed later. The groups are found in the descriptor of `DeviceState`, so new ones need no change here.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from wattbus.v1.device_pb2 import DeviceKind
 from wattbus.v1.state_pb2 import DeviceState
@@ -17,9 +16,6 @@ from wattbus.v1.state_pb2 import DeviceState
 NANOSECONDS = 1_000_000_000
 FUTURE_TOLERANCE_NS = 5 * 60 * NANOSECONDS
 """Clocks differ; a time further ahead than this is wrong and is set to now."""
-
-# They say when something was observed, not what.
-_OBSERVATION_TIMES = ("observe_time", "position_time")
 
 
 def _is_group(field: FieldDescriptor) -> bool:
@@ -32,6 +28,13 @@ _PATHS: dict[str, dict[str, str]] = {
     if field.message_type is not None
 }
 
+_PLACES = {"connectivity": ("", "connectivity")} | {
+    path: (values, name) for values, paths in _PATHS.items() for name, path in paths.items()
+}
+
+# They say when something was observed, not what.
+_OTHER_TIMES = {"vehicle.drive": "position_time"}
+
 GROUPS = ("connectivity", *(path for paths in _PATHS.values() for path in paths.values()))
 """Paths of all groups, for example `connectivity` and `battery.energy`."""
 
@@ -41,19 +44,19 @@ VALUES_OF_KIND: dict[int, str] = {
 """The field of `DeviceState.values` that belongs to a kind of device."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Merged:
     """What became of an observation."""
 
     state: DeviceState
     """The state after it. The stored message itself if nothing was taken over, else a new one."""
-    changed: Sequence[str]
+    changed: list[str] = field(default_factory=list)
     """Paths of the groups whose values differ from before."""
-    refreshed: bool
+    refreshed: bool = False
     """True if groups with unchanged values were seen again at a later time."""
-    dropped: int
+    dropped: int = 0
     """How many groups were older than the stored ones."""
-    clamped: int
+    clamped: int = 0
     """How many groups came from too far in the future."""
 
 
@@ -74,70 +77,61 @@ def merge(kind: DeviceKind.ValueType, stored: DeviceState, observed: DeviceState
     values = observed.WhichOneof("values")
     if values is not None and values != VALUES_OF_KIND[kind]:
         raise ValueError(f"{observed.device}: values of a {values} observed on a {VALUES_OF_KIND[kind]}")
-    state = DeviceState()
-    state.CopyFrom(stored)
-    changed: list[str] = []
-    refreshed = False
-    dropped = clamped = 0
+    merged = Merged(DeviceState())
+    merged.state.CopyFrom(stored)
     for path, group in _groups(observed):
-        observed_ns = _nanoseconds(group, observed.device, path)
-        late = observed_ns > now_ns + FUTURE_TOLERANCE_NS
-        if late:
-            observed_ns = now_ns
-            clamped += 1
-        target, present = _target(state, path)
-        stored_ns = _nanoseconds(target, observed.device, path) if present else -1
-        if observed_ns < stored_ns:
-            dropped += 1
-            continue
-        if not present or not _same_values(target, group):
-            changed.append(path)
-        elif observed_ns > stored_ns:
-            refreshed = True
-        target.CopyFrom(group)
-        if late:
-            _set_time(target.observe_time, now_ns)
-    return Merged(state if changed or refreshed else stored, changed, refreshed, dropped, clamped)
+        if not group.HasField("observe_time"):
+            raise ValueError(f"{observed.device}: {path} was observed without observe_time")
+        _merge_group(merged, path, group, now_ns)
+    if not merged.changed and not merged.refreshed:
+        merged.state = stored
+    return merged
 
 
-def _groups(state: DeviceState) -> Iterator[tuple[str, Message]]:
+def _groups(state: DeviceState) -> Iterator[tuple[str, Any]]:
     """Yield the groups that are present, with their paths."""
     if state.HasField("connectivity"):
         yield "connectivity", state.connectivity
     values = state.WhichOneof("values")
     if values is not None:
         paths = _PATHS[values]
-        for field, part in getattr(state, values).ListFields():
-            yield paths[field.name], part
+        for part, group in getattr(state, values).ListFields():
+            yield paths[part.name], group
 
 
-def _target(state: DeviceState, path: str) -> tuple[Any, bool]:
-    """Return the place of a group in a state, and whether it is present."""
-    values, _, name = path.rpartition(".")
-    parent: Any = getattr(state, values) if values else state
-    return getattr(parent, name), parent.HasField(name)
+def _merge_group(merged: Merged, path: str, group: Any, now_ns: int) -> None:
+    values, name = _PLACES[path]
+    parent: Any = getattr(merged.state, values) if values else merged.state
+    present = parent.HasField(name)
+    target = getattr(parent, name)
+    observed_ns = _nanoseconds(group)
+    late = observed_ns > now_ns + FUTURE_TOLERANCE_NS
+    if late:
+        merged.clamped += 1
+        observed_ns = now_ns
+    stored_ns = _nanoseconds(target) if present else -1
+    if observed_ns < stored_ns:
+        merged.dropped += 1
+    elif present and _differs_in_time_only(target, group, path):
+        merged.refreshed = merged.refreshed or observed_ns > stored_ns
+    else:
+        target.CopyFrom(group)
+        merged.changed.append(path)
+    if late and observed_ns >= stored_ns:
+        target.observe_time.seconds, target.observe_time.nanos = divmod(now_ns, NANOSECONDS)
 
 
-def _nanoseconds(group: Any, device: str, path: str) -> int:
-    if not group.HasField("observe_time"):
-        raise ValueError(f"{device}: {path} was observed without observe_time")
-    time = group.observe_time
-    return int(time.seconds) * NANOSECONDS + int(time.nanos)
+def _differs_in_time_only(target: Any, group: Any, path: str) -> bool:
+    """Give the stored group the times of the observed one and say whether that makes them equal."""
+    target.observe_time.CopyFrom(group.observe_time)
+    other_time = _OTHER_TIMES.get(path)
+    if other_time is not None:
+        target.ClearField(other_time)
+        if group.HasField(other_time):
+            getattr(target, other_time).CopyFrom(getattr(group, other_time))
+    return bool(target == group)
 
 
-def _same_values(stored: Message, observed: Message) -> bool:
-    """Compare two groups, leaving out when they were observed."""
-    twin = type(observed)()
-    twin.CopyFrom(observed)
-    for name in _OBSERVATION_TIMES:
-        if name not in twin.DESCRIPTOR.fields_by_name:
-            continue
-        if stored.HasField(name):
-            getattr(twin, name).CopyFrom(getattr(stored, name))
-        else:
-            twin.ClearField(name)
-    return twin == stored
-
-
-def _set_time(time: Timestamp, now_ns: int) -> None:
-    time.seconds, time.nanos = divmod(now_ns, NANOSECONDS)
+def _nanoseconds(group: Any) -> int:
+    time: Timestamp = group.observe_time
+    return time.seconds * NANOSECONDS + time.nanos

@@ -39,7 +39,7 @@ class Watcher:
         self._audience = hub.join(selection, mask, self._dirty)
         self._sealed_at: int | None = None
         self._reset = False
-        # In the middle of a first picture: a token that leads to a reset, so that what the reader knows of it is forgotten.
+        # In the middle of a first picture the token leads to a reset: what the reader knows of it must be forgotten.
         self._first_token = hub.tokens.issue(0, self._audience.digest)
         try:
             self._begin(resume_token)
@@ -76,35 +76,36 @@ class Watcher:
         return len(self._dirty)
 
     def response(self) -> bytes | None:
-        """Return a response with what is dirty, newest states first read now; None if there is nothing to send."""
-        events: list[bytes] = []
-        taken: list[str] = []
-        size = 0
-        cause = SNAPSHOT if self._dirty.beginning else CHANGE
-        removed: list[str] = []
-        in_sync = False
-        for device in self._dirty.ready():
-            taken.append(device)
-            if device == MARKER:
-                in_sync, cause = True, CHANGE
-                continue
-            merged = self._dirty.merged(device)
-            entry = self._hub.member(self._audience, device)
-            if entry is None:
-                removed.append(device)
-                events.append(removal(device, self._hub.departure_revision(device), merged))
-            else:
-                events.append(self._audience.view.event(entry, cause, merged))
-            size += len(events[-1])
-            if size >= MAXIMUM_BYTES or len(events) >= MAXIMUM_EVENTS:
-                break
-        if not taken:
+        """Return a response with what is dirty, the states as they are now; None if there is nothing to send."""
+        batch = self._dirty.ready(MAXIMUM_EVENTS)
+        if not batch:
             return None
-        self._dirty.take(taken)
-        for device in removed:
-            self._dirty.forget(device)
+        events = self._events(batch)
+        del batch[len(events) :]
+        self._dirty.take(batch, self._audience.members)
         reset, self._reset = self._reset, False
-        return b"".join((*events, closing(self._token(), in_sync=in_sync, reset=reset)))
+        events.append(closing(self._token(), in_sync=MARKER in batch, reset=reset))
+        return b"".join(events)
+
+    def _events(self, batch: list[str]) -> list[bytes]:
+        """Return the events of a batch, up to the one that reaches the size limit. The marker is an empty one."""
+        members, view, merged = self._audience.members, self._audience.view, self._dirty.merged
+        cause = SNAPSHOT if self._dirty.beginning else CHANGE
+        events: list[bytes] = []
+        size = 0
+        for device in batch:
+            entry = members.get(device)
+            if entry is not None:
+                event = view.event(entry, cause, merged.get(device, 0))
+            elif device == MARKER:
+                event, cause = b"", CHANGE
+            else:
+                event = removal(device, self._hub.departure_revision(device), merged.get(device, 0))
+            events.append(event)
+            size += len(event)
+            if size >= MAXIMUM_BYTES:
+                break
+        return events
 
     def heartbeat(self) -> bytes:
         """Return a response without events."""

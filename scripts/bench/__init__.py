@@ -1,0 +1,1 @@
+"""Benchmarks against baselines: same run, same machine, same client, same message sizes."""
