@@ -6,7 +6,8 @@ from wattbus.v1.blocker_pb2 import Blocker
 from wattbus.v1.reason_pb2 import Reason
 
 from tests.commands.house import PATIENCE_SECONDS, House
-from tests.state.world import CONNECTION, OTHER_TENANT, TENANT
+from tests.commands.vendor import Gate
+from tests.state.world import CONNECTION, OTHER_TENANT, SECOND_CONNECTION, TENANT
 from wattbus_server.problem import Problem
 
 KEY, SERVICE = Reason.REASON_VIRTUAL_KEY_NOT_PAIRED, Reason.REASON_VEHICLE_IN_SERVICE
@@ -108,3 +109,32 @@ async def test_those_who_ask_at_the_same_time_share_one_answer(house: House, car
     answers = await asyncio.gather(*(house.verifier.still_stands(name) for _ in range(10)))
     assert answers == [True] * 10
     assert house.vendor.asked == [name]
+
+
+async def test_a_dead_connection_keeps_no_blocker_of_the_whole_application_open(house: House, car: str) -> None:
+    await house.link("second", connection=SECOND_CONNECTION)
+    name = await record(house, reason=Reason.REASON_CLIENT_CREDENTIALS_REJECTED)
+    for dead in (CONNECTION, SECOND_CONNECTION):
+        house.vendor.dead = {dead}
+        house.vendor.standing = {Reason.REASON_CLIENT_CREDENTIALS_REJECTED}
+        assert await house.verifier.still_stands(name)
+    house.vendor.standing.clear()
+    assert not await house.verifier.still_stands(name)
+
+
+async def test_who_waits_for_an_answer_does_not_wait_for_a_round_over_everything(house: House, car: str) -> None:
+    house.vendor.standing = {KEY}
+    others = await house.link("car", *(f"other-{number}" for number in range(20)))
+    for other in others:
+        await record(house, reason=KEY, device=other, connection=CONNECTION)
+    house.vendor.asking = held = Gate()
+    a_round = asyncio.create_task(house.verifier.verify(TENANT, CONNECTION))
+    await held.reached.wait()
+    in_the_round = len(house.vendor.asked)
+    house.vendor.asking = None
+    wanted = await record(house, reason=SERVICE, device=car)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert not await house.verifier.still_stands(wanted)
+    assert house.vendor.asked == [*house.vendor.asked[:in_the_round], wanted], "the round is still held"
+    held.opened.set()
+    await a_round

@@ -121,6 +121,10 @@ class ScriptedVendor:
     standing: set[int] = field(default_factory=set)
     """Reasons that still block when asked."""
     check_problem: Problem | None = None
+    asking: "Gate | None" = None
+    """Holds whoever asks about a blocker."""
+    dead: set[str] = field(default_factory=set)
+    """Connections whose grant is gone, so that nothing can be asked with them."""
     ask_problem: Problem | None = None
     read_answers: deque[Problem | Answer] = field(default_factory=deque)
     before_check: Answer | None = None
@@ -218,6 +222,10 @@ class ScriptedVendor:
 
     async def still_blocked(self, account: VendorAccount, device: DeviceRecord | None, blocker: Blocker) -> bool:
         self.asked.append(blocker.name)
+        if self.asking is not None:
+            await self.asking()
+        if account.connection in self.dead:
+            raise Problem(Reason.REASON_REAUTHORIZATION_REQUIRED, "The grant is gone.")
         if self.ask_problem is not None:
             raise self.ask_problem
         return blocker.reason in self.standing

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -20,12 +20,17 @@ from wattbus_server.blockers.rows import StoredBlocker
 from wattbus_server.devices.registry import DeviceRegistry
 from wattbus_server.devices.selection import Selection
 from wattbus_server.problem import Problem
+from wattbus_server.shared_work import SharedWork
 from wattbus_server.vendors.contract import DeviceRecord, VendorAccount, VendorAdapter
 
 log = structlog.get_logger()
 
 _AT_ONCE = 8
 """Verifications that run at the same time, over all connections."""
+_AT_ONCE_IN_A_ROUND = 4
+"""Those of a regular round; the other places are for callers who wait for the answer."""
+_WITNESSES = 5
+"""Connections that are asked about a blocker of all connections, until one of them can tell."""
 
 RESOLVED_RETENTION = timedelta(days=30)
 """How long a resolved blocker can still be listed, counted from when it opened."""
@@ -52,7 +57,7 @@ class BlockerVerifier:
         self._accounts = accounts
         self._interval = interval.total_seconds()
         self._slots = asyncio.Semaphore(_AT_ONCE)
-        self._running: dict[str, asyncio.Task[bool]] = {}
+        self._running: SharedWork[str, bool] = SharedWork()
         self._seen: dict[str, bytes] = {}
         self._loop: asyncio.Task[None] | None = None
 
@@ -62,12 +67,10 @@ class BlockerVerifier:
 
     async def close(self) -> None:
         """Stop; what is being verified is left undecided."""
-        tasks: list[asyncio.Task[None] | asyncio.Task[bool]] = list(self._running.values())
         if self._loop is not None:
-            tasks.append(self._loop)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            self._loop.cancel()
+            await asyncio.gather(self._loop, return_exceptions=True)
+        await self._running.cancel()
 
     async def verify(self, tenant: str, connection: str) -> None:
         """Verify everything that is open for a connection, and return when that is done."""
@@ -79,12 +82,7 @@ class BlockerVerifier:
 
     async def still_stands(self, name: str) -> bool:
         """Ask the vendor now whether a blocker still stands. Those who ask at the same time share the answer."""
-        task = self._running.get(name)
-        if task is None:
-            task = asyncio.get_running_loop().create_task(self._verify_one(name))
-            self._running[name] = task
-            task.add_done_callback(lambda _: self._running.pop(name, None))
-        return await asyncio.shield(task)
+        return await self._running.join(name, lambda: self._verify_one(name))
 
     def doubt(self, device: DeviceRecord, kind: ActionKind.ValueType) -> None:
         """Verify soon what blocks an action on a device, because the action got through."""
@@ -126,8 +124,14 @@ class BlockerVerifier:
                 log.exception("blockers_not_verified")
 
     async def _verify_all(self, blockers: Iterable[StoredBlocker]) -> None:
-        names = [stored.blocker.name for stored in blockers if _can_be_asked(stored)]
-        await asyncio.gather(*(self.still_stands(name) for name in names))
+        """Verify few at a time: a command of one tenant must not wait for the blockers of all others."""
+        names = iter([stored.blocker.name for stored in blockers if _can_be_asked(stored)])
+
+        async def verify_what_is_left() -> None:
+            for name in names:
+                await self.still_stands(name)
+
+        await asyncio.gather(*(verify_what_is_left() for _ in range(_AT_ONCE_IN_A_ROUND)))
 
     def _verify_soon(self, stored: StoredBlocker) -> None:
         if _can_be_asked(stored):
@@ -156,18 +160,30 @@ class BlockerVerifier:
 
     async def _ask(self, stored: StoredBlocker) -> bool:
         blocker = stored.blocker
+        trouble: Problem | None = None
+        for record in self._witnesses(stored):
+            account = self._accounts.account(blocker.connection or record.connection)
+            device = record if blocker.device else None
+            try:
+                return await self._accounts.adapter(record.vendor).still_blocked(account, device, blocker)
+            except Problem as problem:
+                trouble = problem
+        if trouble is not None:
+            raise trouble
+        return True
+
+    def _witnesses(self, stored: StoredBlocker) -> Sequence[DeviceRecord]:
+        """Return devices by which the vendor can be asked about a blocker; the first that can tell is enough."""
+        blocker = stored.blocker
         if blocker.device:
             record = self._registry.find(blocker.device)
-        elif blocker.connection:
-            record = next(iter(self._registry.of_connection(blocker.connection)), None)
-        else:
-            # Every connection is affected alike, so that any one can tell.
-            record = next(iter(self._registry.select(Selection(stored.tenant))), None)
-        if record is None:
-            return True
-        account = self._accounts.account(blocker.connection or record.connection)
-        device = record if blocker.device else None
-        return await self._accounts.adapter(record.vendor).still_blocked(account, device, blocker)
+            return () if record is None else (record,)
+        if blocker.connection:
+            return self._registry.of_connection(blocker.connection)[:1]
+        # Every connection is affected alike. One whose grant is dead cannot tell, so others are asked.
+        by_connection = {record.connection: record for record in self._registry.select(Selection(stored.tenant))}
+        chosen = min(_WITNESSES, len(by_connection))
+        return random.sample(list(by_connection.values()), chosen)
 
 
 def _can_be_asked(stored: StoredBlocker) -> bool:
