@@ -6,13 +6,22 @@
 import asyncio
 import sys
 
-from scripts.bench import fan_out, get_state, idle_watchers, sandbox_reads, sandbox_size, sandbox_start
+from scripts.bench import (
+    fan_out,
+    get_state,
+    idle_watchers,
+    sandbox_reads,
+    sandbox_size,
+    sandbox_start,
+    vendor_transport,
+)
 from scripts.bench.comparison import RESULTS, Comparison, show, write
 
 BENCHMARKS = {
     "get_state": get_state.run,
     "fan_out": fan_out.run,
     "idle_watchers": idle_watchers.run,
+    "vendor_transport": vendor_transport.run,
     "sandbox_reads": sandbox_reads.run,
     "sandbox_size": sandbox_size.run,
     "sandbox_start": sandbox_start.run,
