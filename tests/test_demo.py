@@ -2,8 +2,12 @@
 
 import asyncio
 import os
+import re
+import signal
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.processes import ROOT
 
@@ -31,3 +35,27 @@ async def test_a_broken_step_fails_the_demo(tmp_path: Path) -> None:
     status, output = await demo(tmp_path, WATTBUS_TESLA__REQUEST_TIMEOUT="PT0.000001S")
     assert status == 1, output
     assert "The demo failed" in output
+
+
+async def test_a_demo_that_is_told_to_stop_takes_its_server_along(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "wattbus_server", "demo"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'server'}:{ROOT / 'generated'}"},
+    )
+    assert process.stdout is not None
+    output = ""
+    async with asyncio.timeout(90):
+        while "stay up" not in output:
+            line = await process.stdout.readline()
+            assert line, output
+            output += line.decode()
+    port = re.search(r"127\.0\.0\.1:(\d+) list", output)
+    assert port is not None, output
+    process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(60):
+        assert await process.wait() == 0
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", int(port[1]))

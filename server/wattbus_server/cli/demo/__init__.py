@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -33,11 +34,14 @@ def demo(
     except EXPECTED_FAILURES as error:
         narrator.failed(str(error))
         raise typer.Exit(1) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return
 
 
 async def _tell(narrator: Narrator, once: bool) -> None:
+    # Being told to stop must stop server and sandbox too, not only by Ctrl+C.
+    if (telling := asyncio.current_task()) is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, telling.cancel)
     async with demo_world() as world:
         battery = await Story(world, narrator).play()
         if once:
