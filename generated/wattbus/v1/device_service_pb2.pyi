@@ -433,8 +433,8 @@ class CreateCommandRequest(_message.Message):
     returns the same command, with other content REQUEST_ID_REUSED. Optional, but set it in programs: an answer can be lost.
     """
     wait_for: _command_pb2.Rung.ValueType
-    """Which rung to wait for. RUNG_UNSPECIFIED means ACCEPTED; RECEIVED returns at once. A rung above the provable one waits
-    for the end of the command.
+    """Which rung to wait for. RUNG_UNSPECIFIED means ACCEPTED; RECEIVED returns at once. The provable rung, or
+    one above it, waits for the end of the command.
     """
     wake_policy: _command_pb2.WakePolicy.ValueType
     """Whether the vehicle may be woken."""

@@ -14,6 +14,9 @@ log = structlog.get_logger()
 
 HEALED_BY_LINKING = frozenset({Reason.REASON_SCOPE_MISSING, Reason.REASON_REAUTHORIZATION_REQUIRED})
 
+# Who asks for the first need not ask for the second: it is a part of it.
+INCLUDED_ACCESS = ((Access.ACCESS_COMMAND_VEHICLES, Access.ACCESS_CHARGE_VEHICLES),)
+
 MakeRemedy = Callable[[str, Collection[Access.ValueType]], Awaitable[Remedy]]
 """Makes the remedy for a connection and the access that is missing; nothing missing means the same access as before.
 
@@ -62,4 +65,5 @@ class Relink:
         granted = set(blocker.granted_scopes)
         before = self.access_of_scopes(blocker.connection, granted)
         wanted = self.access_of_scopes(blocker.connection, granted | set(blocker.missing_scopes))
-        return sorted(set(wanted) - set(before))
+        missing = set(wanted) - set(before)
+        return sorted(missing - {less for more, less in INCLUDED_ACCESS if more in missing})

@@ -277,8 +277,8 @@ def _has_reached(command: Command, rung: Rung.ValueType) -> bool:
 
 
 def _is_waited_for(command: Command, rung: Rung.ValueType) -> bool:
-    """Say whether the wait is over; a rung that cannot be proven means the end of the command."""
-    return command.state in life.FINISHED or (rung <= command.provable_rung and _has_reached(command, rung))
+    """Say whether the wait is over; the highest rung that can be proven, and what lies above it, is the end."""
+    return command.state in life.FINISHED or (rung < command.provable_rung and _has_reached(command, rung))
 
 
 def _content_hash(request: CreateCommandRequest) -> bytes:

@@ -1,6 +1,6 @@
 """The pages of the link flow: open a link, leave for the vendor, come back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -13,6 +13,7 @@ from wattbus.v1.reason_pb2 import Reason
 
 from wattbus_server.connections.access_words import in_words, vendor_slug, vendor_word
 from wattbus_server.connections.link_flow import Arrival, LinkFlow, Refusal, Result, VendorAnswer
+from wattbus_server.vendors.contract import DeviceRecord
 from wattbus_server.web.pages import page, redirect
 
 _LONGEST_TOKEN = 128
@@ -155,12 +156,17 @@ def _arrival_page(arrival: Arrival) -> Response:
         status,
         heading=heading.format(vendor=vendor),
         message=message.format(vendor=vendor),
-        devices=[device.display_name or device.model or device.vendor_id for device in arrival.devices],
+        devices=_names(arrival.devices),
         missing=in_words(arrival.missing),
         ask_again_url=arrival.ask_again_url,
         next_steps=arrival.next_steps,
         continue_url=continue_url,
     )
+
+
+def _names(devices: Sequence[DeviceRecord]) -> list[str]:
+    """Name every vehicle and home once: the devices of one home bear its name."""
+    return list(dict.fromkeys(device.display_name or device.model or device.vendor_id for device in devices))
 
 
 def _return_url(arrival: Arrival) -> str:

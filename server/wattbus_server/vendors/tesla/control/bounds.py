@@ -42,7 +42,7 @@ class NumberBound:
         lowest, highest = self.limits(state)
         name = self.parameter.rpartition(".")[2]
         if self.gap is not None and self.gap[0] < value < self.gap[1]:
-            return f"{name} cannot be between {self.gap[0]:g} and {self.gap[1]:g}, and {value:g} is"
+            return f"{name} must be at most {self.gap[0]:g} or at least {self.gap[1]:g}, not {value:g}"
         if value < lowest or (highest is not None and value > highest):
             upper = f" to {highest:g}" if highest is not None else " or more"
             return f"{name} must be {lowest:g}{upper}, not {value:g}"
