@@ -9,6 +9,7 @@ import binascii
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from wattbus.v1.reason_pb2 import Reason
@@ -56,6 +57,27 @@ class PageRequest:
         if len(found) <= self.size:
             return page, ""
         return page, base64.urlsafe_b64encode(self.arguments_digest + key(page[-1]).encode()).decode()
+
+
+def time_key(time: datetime, name: str) -> str:
+    """Return the key of an item in a list that is ordered by time, and by name where times are equal."""
+    return f"{time.isoformat(timespec='microseconds')} {name}"
+
+
+def read_time_key(key: str) -> tuple[datetime, str]:
+    """Return what `time_key` was made of.
+
+    Raises:
+        Problem: PAGE_TOKEN_INVALID; keys come back from callers.
+    """
+    text, _, name = key.partition(" ")
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise _token_invalid("it cannot be read") from None
+    if time.tzinfo is None or not name:
+        raise _token_invalid("it cannot be read")
+    return time, name
 
 
 def _read_token(token: str, digest: bytes) -> str:

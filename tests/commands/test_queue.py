@@ -1,4 +1,5 @@
 import asyncio
+import base64
 from datetime import timedelta
 from itertools import pairwise
 
@@ -200,4 +201,15 @@ async def test_commands_are_listed_by_state_and_a_token_belongs_to_its_arguments
         await house.commands.list(
             house.tenant, ListCommandsRequest(parent="devices/-", page_token=page.next_page_token)
         )
+    assert raised.value.reason == Reason.REASON_PAGE_TOKEN_INVALID
+
+
+async def test_a_token_with_a_forged_position_is_refused(house: House, car: str) -> None:
+    for _ in range(2):
+        await house.ended((await house.create(car, simple("honk_horn"))).name)
+    page = await house.commands.list(house.tenant, ListCommandsRequest(parent=car, page_size=1))
+    arguments = base64.urlsafe_b64decode(page.next_page_token)[:12]
+    forged = base64.urlsafe_b64encode(arguments + b"yesterday devices/x").decode()
+    with pytest.raises(Problem) as raised:
+        await house.commands.list(house.tenant, ListCommandsRequest(parent=car, page_token=forged))
     assert raised.value.reason == Reason.REASON_PAGE_TOKEN_INVALID

@@ -1,11 +1,12 @@
 import base64
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from wattbus.v1.reason_pb2 import Reason
 
-from wattbus_server.paging import PageRequest
+from wattbus_server.paging import PageRequest, read_time_key, time_key
 from wattbus_server.problem import Problem
 
 ARGUMENTS = b"arguments"
@@ -54,3 +55,17 @@ def test_a_token_is_bound_to_the_arguments() -> None:
     assert PageRequest.parse(1, token, ARGUMENTS).after == "a"
     with pytest.raises(Problem):
         PageRequest.parse(1, token, b"other arguments")
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.text(min_size=1, alphabet="abc/"))
+def test_keys_of_lists_by_time_are_read_as_they_were_written(time: datetime, name: str) -> None:
+    assert read_time_key(time_key(time, name)) == (time, name)
+
+
+@pytest.mark.parametrize(
+    "key", ["x", "", "2026-01-01T00:00:00 name", "2026-13-01T00:00:00+00:00 name", "2026-01-01T00Z "]
+)
+def test_a_forged_key_is_refused(key: str) -> None:
+    with pytest.raises(Problem) as caught:
+        read_time_key(key)
+    assert caught.value.reason == Reason.REASON_PAGE_TOKEN_INVALID

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from wattbus.v1.blocker_pb2 import Blocker, BlockerState
 
 from wattbus_server.blockers.identity import identity
+from wattbus_server.paging import read_time_key, time_key
 from wattbus_server.storage.tables import blockers
 
 _BATCH = 500
@@ -24,7 +25,7 @@ class StoredBlocker:
     @property
     def key(self) -> str:
         """Where it stands in lists, oldest first."""
-        return f"{self.blocker.create_time.ToDatetime(UTC).isoformat(timespec='microseconds')} {self.blocker.name}"
+        return time_key(self.blocker.create_time.ToDatetime(UTC), self.blocker.name)
 
 
 class BlockerRows:
@@ -40,14 +41,18 @@ class BlockerRows:
             return [_stored(row) for row in rows.mappings()]
 
     async def read(self, tenant: str, after: str, include_resolved: bool) -> AsyncIterator[StoredBlocker]:
-        """Yield the blockers of a tenant whose key lies behind `after`, oldest first."""
+        """Yield the blockers of a tenant whose key lies behind `after`, oldest first.
+
+        Raises:
+            Problem: PAGE_TOKEN_INVALID if `after` is no key.
+        """
         order = (blockers.c.create_time, blockers.c.name)
         while True:
             query = select(blockers).where(blockers.c.tenant == tenant).order_by(*order).limit(_BATCH)
             if not include_resolved:
                 query = query.where(blockers.c.open)
             if after:
-                time, name = _position(after)
+                time, name = read_time_key(after)
                 behind = and_(blockers.c.create_time == time, blockers.c.name > name)
                 query = query.where(or_(blockers.c.create_time > time, behind))
             async with self._engine.connect() as database:
@@ -88,11 +93,6 @@ class BlockerRows:
         """Delete blockers that are resolved and were created before a moment."""
         async with self._engine.begin() as database:
             await database.execute(delete(blockers).where(~blockers.c.open, blockers.c.create_time < moment))
-
-
-def _position(key: str) -> tuple[datetime, str]:
-    time, _, name = key.partition(" ")
-    return datetime.fromisoformat(time), name
 
 
 def _values(stored: StoredBlocker) -> dict[str, object]:

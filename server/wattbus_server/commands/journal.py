@@ -17,6 +17,7 @@ from wattbus.v1.command_pb2 import Command, CommandState
 from wattbus.v1.reason_pb2 import Reason
 
 from wattbus_server.commands.life import FINISHED, UNFINISHED
+from wattbus_server.paging import read_time_key, time_key
 from wattbus_server.problem import Problem, not_found
 from wattbus_server.storage.tables import command_events, commands
 
@@ -31,7 +32,7 @@ class StoredCommand:
     @property
     def key(self) -> str:
         """Where it stands in lists."""
-        return f"{self.command.create_time.ToDatetime(UTC).isoformat(timespec='microseconds')} {self.command.name}"
+        return time_key(self.command.create_time.ToDatetime(UTC), self.command.name)
 
 
 @dataclass(frozen=True)
@@ -160,15 +161,18 @@ class Journal:
     async def page(
         self, tenant: str, device: str, states: Collection[CommandState.ValueType], after: str, size: int
     ) -> list[StoredCommand]:
-        """Return up to `size` commands of a device, or of all if `device` is empty, newest first, behind a key."""
+        """Return up to `size` commands of a device, or of all if `device` is empty, newest first, behind a key.
+
+        Raises:
+            Problem: PAGE_TOKEN_INVALID if the key is none.
+        """
         query = select(commands).where(commands.c.tenant == tenant)
         if device:
             query = query.where(commands.c.device == device)
         if states:
             query = query.where(commands.c.state.in_(states))
         if after:
-            text, _, name = after.partition(" ")
-            time = datetime.fromisoformat(text)
+            time, name = read_time_key(after)
             older = and_(commands.c.create_time == time, commands.c.name < name)
             query = query.where(or_(commands.c.create_time < time, older))
         return await self._read(query.order_by(commands.c.create_time.desc(), commands.c.name.desc()).limit(size))
