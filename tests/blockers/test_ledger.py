@@ -1,3 +1,4 @@
+import base64
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
@@ -300,3 +301,23 @@ async def test_another_tenants_blockers_are_not_told(house: House, car: str) -> 
     await house.ledger.record(TENANT, [key_missing(car)])
     stream = house.ledger.watch(Selection(OTHER_TENANT), WatchBlockersRequest(), house.draining)
     assert (await anext(stream)).in_sync
+
+
+async def test_a_device_that_was_removed_meanwhile_gets_no_blocker_that_nothing_could_close(
+    house: House, car: str
+) -> None:
+    await house.registry.remove_connection(CONNECTION)
+    (told,) = await house.ledger.record(TENANT, [key_missing(car)])
+    assert told.end_user_message
+    assert not told.name
+    assert house.ledger.open_blockers() == []
+
+
+async def test_a_token_with_a_forged_position_is_refused(house: House, car: str) -> None:
+    await house.ledger.record(TENANT, [key_missing(car), scope_missing("vehicle_cmds")])
+    page = await house.ledger.list(Selection(TENANT), ListBlockersRequest(page_size=1))
+    arguments = base64.urlsafe_b64decode(page.next_page_token)[:12]
+    forged = base64.urlsafe_b64encode(arguments + b"2026-01-01T00:00:00 blockers/x").decode()
+    with pytest.raises(Problem) as raised:
+        await house.ledger.list(Selection(TENANT), ListBlockersRequest(page_token=forged))
+    assert raised.value.reason == Reason.REASON_PAGE_TOKEN_INVALID

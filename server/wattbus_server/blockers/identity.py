@@ -1,11 +1,10 @@
-"""What makes a blocker the same when it is met again, and which devices it concerns."""
+"""What makes a blocker the same when it is met again, and which actions it blocks."""
 
 from wattbus.v1.action_pb2 import ActionKind
 from wattbus.v1.blocker_pb2 import Blocker
 from wattbus.v1.reason_pb2 import Reason
 
 from wattbus_server.resource_names import derived_id
-from wattbus_server.vendors.contract import DeviceRecord
 
 # Metadata that tells two blockers of one reason and one device apart.
 _DISTINGUISHING_KEYS = {
@@ -23,16 +22,6 @@ def identity(blocker: Blocker) -> str:
         distinction = blocker.metadata[key] if key in blocker.metadata else blocker.evidence.partition("=")[0]
     scopes = sorted(blocker.missing_scopes)
     return f"{blocker.reason}/{derived_id(blocker.connection, blocker.device, distinction, *scopes)}"
-
-
-def concerns(blocker: Blocker, device: DeviceRecord) -> bool:
-    """Say whether a blocker of the device's tenant blocks the device.
-
-    A blocker without a device concerns every device of its connection; one without a connection too, every device.
-    """
-    if blocker.device:
-        return blocker.device == device.name
-    return not blocker.connection or blocker.connection == device.connection
 
 
 def blocks(blocker: Blocker, kind: ActionKind.ValueType) -> bool:

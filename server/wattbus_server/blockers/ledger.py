@@ -22,7 +22,7 @@ from wattbus.v1.device_service_pb2 import (
 
 from wattbus_server.blockers import catalogue
 from wattbus_server.blockers.completion import completed
-from wattbus_server.blockers.identity import concerns, identity, merged, same_news
+from wattbus_server.blockers.identity import identity, merged, same_news
 from wattbus_server.blockers.relink import AccessOfScopes, MakeRemedy, Relink
 from wattbus_server.blockers.rows import BlockerRows, StoredBlocker
 from wattbus_server.blockers.watch import watch_blockers
@@ -83,7 +83,8 @@ class BlockerLedger:
         """Record blockers that were just met, and return them with names and times.
 
         One that is open already keeps its name and gets the news. Reasons that pass by themselves are returned without
-        a name: they are no lasting blockers.
+        a name: they are no lasting blockers. Nor are those of a device that was removed while it was asked: nothing
+        could ever close them.
         """
         return [await self._record_one(tenant, blocker) for blocker in blockers]
 
@@ -154,7 +155,12 @@ class BlockerLedger:
         """Say whether a selection means a blocker of its tenant."""
         if selection == Selection(selection.tenant):
             return True
-        return any(concerns(blocker, record) for record in self._registry.select(selection))
+        if blocker.device:
+            record = self._registry.find(blocker.device)
+            return record is not None and selection.matches(record)
+        if blocker.connection:
+            return any(map(selection.matches, self._registry.of_connection(blocker.connection)))
+        return bool(self._registry.select(selection))
 
     async def list(self, selection: Selection, request: ListBlockersRequest) -> ListBlockersResponse:
         """List blockers, oldest first.
@@ -189,7 +195,8 @@ class BlockerLedger:
     # Inside
 
     async def _record_one(self, tenant: str, blocker: Blocker) -> Blocker:
-        if not catalogue.entry(blocker.reason).lasting:
+        gone = blocker.device and self._registry.find(blocker.device) is None
+        if gone or not catalogue.entry(blocker.reason).lasting:
             return completed(blocker)
         seen = await self._with_link(blocker)
         async with self._writing:
