@@ -1,5 +1,6 @@
 """The directory of tenants and API keys: in memory for every call, in the database for ever."""
 
+import asyncio
 import secrets
 from datetime import UTC, datetime
 
@@ -18,7 +19,7 @@ class TenantDirectory:
     """Knows every tenant and every API key.
 
     Calls are authenticated from memory. A key that another process created or revoked is seen after `load`, which the
-    server repeats every minute.
+    server repeats every few seconds.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -26,9 +27,15 @@ class TenantDirectory:
         self._tenants: dict[str, Tenant] = {}
         self._keys: dict[str, ApiKey] = {}
         self._key_by_hash: dict[bytes, str] = {}
+        # What `load` read before a change must not overwrite the change: a revoked key would work again.
+        self._changing = asyncio.Lock()
 
     async def load(self) -> None:
         """Read everything from the database."""
+        async with self._changing:
+            await self._load()
+
+    async def _load(self) -> None:
         async with self._engine.connect() as connection:
             tenant_rows = (await connection.execute(select(tenants))).all()
             key_rows = (await connection.execute(select(api_keys))).all()
@@ -78,9 +85,10 @@ class TenantDirectory:
             "display_name": display_name,
             "create_time": tenant.create_time.ToDatetime(tzinfo=UTC),
         }
-        async with self._engine.begin() as connection:
-            await connection.execute(insert(tenants).values(values))
-        self._tenants[tenant.name] = tenant
+        async with self._changing:
+            async with self._engine.begin() as connection:
+                await connection.execute(insert(tenants).values(values))
+            self._tenants[tenant.name] = tenant
         return tenant
 
     async def create_key(self, tenant: str, display_name: str) -> tuple[ApiKey, str]:
@@ -99,10 +107,11 @@ class TenantDirectory:
             "secret_hash": hash_secret(secret),
             "create_time": key.create_time.ToDatetime(tzinfo=UTC),
         }
-        async with self._engine.begin() as connection:
-            await connection.execute(insert(api_keys).values(values))
-        self._keys[key.name] = key
-        self._key_by_hash[hash_secret(secret)] = key.name
+        async with self._changing:
+            async with self._engine.begin() as connection:
+                await connection.execute(insert(api_keys).values(values))
+            self._keys[key.name] = key
+            self._key_by_hash[hash_secret(secret)] = key.name
         return key, secret
 
     async def revoke_key(self, name: str) -> ApiKey:
@@ -111,15 +120,16 @@ class TenantDirectory:
         Raises:
             Problem: RESOURCE_NOT_FOUND.
         """
-        key = self._keys.get(name)
-        if key is None:
-            raise not_found("API key", name)
-        if self.is_working(name):
-            now = datetime.now(UTC)
-            async with self._engine.begin() as connection:
-                await connection.execute(update(api_keys).where(api_keys.c.name == name).values(revoke_time=now))
-            key.revoke_time.FromDatetime(now)
-        return key
+        async with self._changing:
+            key = self._keys.get(name)
+            if key is None:
+                raise not_found("API key", name)
+            if self.is_working(name):
+                now = datetime.now(UTC)
+                async with self._engine.begin() as connection:
+                    await connection.execute(update(api_keys).where(api_keys.c.name == name).values(revoke_time=now))
+                key.revoke_time.FromDatetime(now)
+            return key
 
 
 def tenant_of(key_name: str) -> str:
