@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from wattbus.v1 import admin_service_pb2, connection_service_pb2, device_service_pb2
 
 from wattbus_server.problem import Problem
-from wattbus_server.rpc.validation import RULES, validate
+from wattbus_server.rpc.validation import RULES, return_address, validate
 
 DEVICE = "devices/abc"
 
@@ -168,3 +168,41 @@ def test_no_bytes_break_validation(data: bytes) -> None:
         with contextlib.suppress(DecodeError):
             request.ParseFromString(data)
             violations_of(request)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://app.example/done?a=1#b",
+        "https://app.example:8443",
+        "https://xn--r8jz45g.jp/%E5%AE%8C",
+        "http://localhost:9/",
+        "http://[::1]:9/x",
+    ],
+)
+def test_addresses_to_return_to(address: str) -> None:
+    assert return_address(address) is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://例え.jp/done",
+        "https://app.example/a b",
+        " https://app.example/",
+        "https://app.example; script-src *; x/",
+        "https://app.example;script-src/",
+        "https://app.example\\@evil.example/",
+        "https://user@app.example/",
+        "https://app.example:99999/",
+        "https://app.example:x/",
+        "https:///done",
+        "//app.example/done",
+        "http://app.example/",
+        "http://127.0.0.1.evil.example/",
+        "https://[::1/",
+        "https://" + "a" * 2050,
+    ],
+)
+def test_addresses_not_to_return_to(address: str) -> None:
+    assert return_address(address)

@@ -5,12 +5,13 @@ and enum values that this server does not know are refused everywhere: what is n
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
@@ -34,58 +35,83 @@ class Rule:
     required: bool = False
 
 
+@dataclass(frozen=True)
+class _Form:
+    """What is looked at in the messages of one type, worked out once."""
+
+    rules: Sequence[tuple[Rule, Callable[[Message], bool], bool]]
+    """Each rule, how to see whether its field is set, and whether the field has a value to check."""
+    nested: Sequence[FieldDescriptor]
+    """Fields that hold enum values or messages of ours."""
+
+
 def validate(request: Message) -> None:
     """Check a request, everything at once.
 
     Raises:
         Problem: FIELD_INVALID with every violation.
     """
-    violations = list(_violations(request, ""))
+    violations: list[FieldViolation] = []
+    _examine(request, "", violations)
     if violations:
         raise field_invalid(*violations)
 
 
-def _violations(message: Message, path: str) -> Iterator[FieldViolation]:
+def _examine(message: Message, path: str, violations: list[FieldViolation]) -> None:
     unknown = UnknownFieldSet(message)
     for index in range(len(unknown)):
-        yield FieldViolation(f"{path}#{unknown[index].field_number}", "this server does not know this field")
-    for rule in RULES.get(message.DESCRIPTOR.full_name, ()):
-        yield from _rule_violations(message, rule, path)
-    for field, value in message.ListFields():
-        yield from _value_violations(field, value, f"{path}{field.name}")
+        violations.append(
+            FieldViolation(f"{path}#{unknown[index].field_number}", "this server does not know this field")
+        )
+    form = _form(message.DESCRIPTOR)
+    for rule, is_set, has_value in form.rules:
+        complaint = None
+        if not is_set(message):
+            complaint = "is required" if rule.required else None
+        elif has_value:
+            complaint = rule.check(getattr(message, rule.field))
+        if complaint is not None:
+            violations.append(FieldViolation(f"{path}{rule.field}", complaint))
+    for field in form.nested:
+        _examine_field(message, field, path, violations)
 
 
-def _rule_violations(message: Message, rule: Rule, path: str) -> Iterator[FieldViolation]:
-    if not _is_set(message, rule.field):
-        if rule.required:
-            yield FieldViolation(f"{path}{rule.field}", "is required")
+def _examine_field(message: Message, field: FieldDescriptor, path: str, violations: list[FieldViolation]) -> None:
+    name = field.name
+    if field.is_repeated:
+        values = [(f"{path}{name}[{index}]", value) for index, value in enumerate(getattr(message, name))]
+    elif not field.has_presence or message.HasField(name):
+        values = [(f"{path}{name}", getattr(message, name))]
+    else:
         return
-    if rule.field in message.DESCRIPTOR.oneofs_by_name:
-        return
-    complaint = rule.check(getattr(message, rule.field))
-    if complaint is not None:
-        yield FieldViolation(f"{path}{rule.field}", complaint)
+    for value_path, value in values:
+        if field.enum_type is None:
+            _examine(value, f"{value_path}.", violations)
+        elif value not in field.enum_type.values_by_number:
+            violations.append(FieldViolation(value_path, f"{value} is no value of {field.enum_type.name}"))
 
 
-def _is_set(message: Message, name: str) -> bool:
-    descriptor = message.DESCRIPTOR
+@cache
+def _form(descriptor: Descriptor) -> _Form:
+    rules = [
+        (rule, _presence(descriptor, rule.field), rule.field not in descriptor.oneofs_by_name)
+        for rule in RULES.get(descriptor.full_name, ())
+    ]
+    return _Form(rules, [field for field in descriptor.fields if _is_nested(field)])
+
+
+def _presence(descriptor: Descriptor, name: str) -> Callable[[Message], bool]:
     if name in descriptor.oneofs_by_name:
-        return message.WhichOneof(name) is not None
+        return lambda message: message.WhichOneof(name) is not None
     if descriptor.fields_by_name[name].has_presence:
-        return message.HasField(name)
-    return bool(getattr(message, name))
+        return lambda message: message.HasField(name)
+    return lambda message: bool(getattr(message, name))
 
 
-def _value_violations(field: FieldDescriptor, value: Any, path: str) -> Iterator[FieldViolation]:
-    values = [(f"{path}[{index}]", item) for index, item in enumerate(value)] if field.is_repeated else [(path, value)]
+def _is_nested(field: FieldDescriptor) -> bool:
     if field.enum_type is not None:
-        known = field.enum_type.values_by_number
-        for item_path, item in values:
-            if item not in known:
-                yield FieldViolation(item_path, f"{item} is no value of {field.enum_type.name}")
-    elif field.message_type is not None and field.message_type.file.package.startswith("wattbus."):
-        for item_path, item in values:
-            yield from _violations(item, f"{item_path}.")
+        return True
+    return field.message_type is not None and field.message_type.file.package.startswith("wattbus.")
 
 
 def matches(pattern: str, example: str) -> Check:
@@ -150,17 +176,25 @@ def specified(value: int) -> str | None:
     return None if value else "must be specified"
 
 
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
+_VISIBLE_ASCII = re.compile(r"[!-~]+")
+
+
 def return_address(value: str) -> str | None:
-    """Require an absolute https URL; http only on loopback. Browsers are sent there."""
+    """Require an absolute https URL; http only on loopback. Browsers are sent there, and headers name its host."""
     if len(value) > MAXIMUM_TOKEN_CHARACTERS:
         return f"must have at most {MAXIMUM_TOKEN_CHARACTERS} characters"
+    if not _VISIBLE_ASCII.fullmatch(value):
+        return "must be written in ASCII without spaces: hosts in punycode, the rest percent-encoded"
     try:
         parts = urlsplit(value)
+        port = f":{parts.port}" if parts.port is not None else ""
         host = parts.hostname or ""
     except ValueError:
         return "must be an absolute https URL"
     secure = parts.scheme == "https" or (parts.scheme == "http" and host in ("localhost", "127.0.0.1", "::1"))
-    return None if secure and host and "@" not in parts.netloc else "must be an absolute https URL"
+    plain = _HOST.fullmatch(parts.netloc.removesuffix(port)) is not None
+    return None if secure and plain else "must be an absolute https URL"
 
 
 DEVICE = matches(r"devices/[a-z0-9]{1,48}", "devices/{device}")
