@@ -127,6 +127,8 @@ class App:
         discovery = Discovery(self._connections, self._accounts, self._registry, self._settings.discovery_interval)
         self._stack.push_async_callback(discovery.close)
         self._links = LinkSessions(engine, self._vault, self._public_url, adapters, self._connections)
+        self._links.start()
+        self._stack.push_async_callback(self._links.close)
         self._relink = Relink(self._links, self._connections)
         completion = LinkCompletion(engine, adapters, self._connections, grants)
         self._flow = LinkFlow(

@@ -1,5 +1,5 @@
 import asyncio
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from sqlalchemy import func, select
@@ -169,3 +169,14 @@ async def test_a_link_for_other_access_or_that_was_used_is_not_handed_out_again(
     await house.directory.delete(TENANT, connection.name)
     renewed = await house.connection(vendor.consent("s"), access=[Access.ACCESS_READ_ENERGY])
     assert (await house.relink.remedy(renewed.name)).link != first.link
+
+
+async def test_link_sessions_that_expired_long_ago_are_deleted(house: House, vendor: Vendor1) -> None:
+    connection = await house.connection(vendor.consent("s"))
+    pending = await house.new_link()
+    await house.links.prune(pending.expire_time.ToDatetime(UTC))
+    assert (await house.links.get(TENANT, pending.name)).name == pending.name
+    await house.links.prune(pending.expire_time.ToDatetime(UTC) + timedelta(seconds=1))
+    async with house.engine.connect() as database:
+        assert (await database.execute(select(func.count()).select_from(link_sessions))).scalar_one() == 0
+    assert await house.names() == [connection.name]

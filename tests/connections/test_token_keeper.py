@@ -167,6 +167,14 @@ async def test_a_vendor_that_is_down_leaves_the_grant_alone(house: House, vendor
     assert vendor.spent[0] == vendor.spent[1]
 
 
+async def test_a_locked_account_is_told_with_its_connection(house: House, vendor: Vendor1) -> None:
+    connection = await linked(house)
+    vendor.renew_problem = Problem(Reason.REASON_ACCOUNT_LOCKED, "Tesla locked the account.")
+    with pytest.raises(Problem) as caught:
+        await house.directory.sync(TENANT, connection)
+    assert caught.value.metadata == {"connection": connection}
+
+
 async def test_scopes_that_the_end_user_took_back_or_gave_show_after_a_renewal(house: House, vendor: Vendor1) -> None:
     connection = await linked(house)
     changes: list[ConnectionChange] = []

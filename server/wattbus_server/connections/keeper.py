@@ -16,6 +16,7 @@ from wattbus.v1.blocker_pb2 import Blocker, BlockerState
 from wattbus.v1.connection_pb2 import ConnectionState, Vendor
 from wattbus.v1.reason_pb2 import Reason
 
+from wattbus_server.blockers import catalogue
 from wattbus_server.connections.grants import GrantStore, StoredGrant
 from wattbus_server.connections.records import ConnectionRecord, Standing
 from wattbus_server.connections.store import ConnectionChange, ConnectionChangeKind, ConnectionStore
@@ -112,9 +113,14 @@ class TokenKeeper:
     async def _renew_and_log(self, connection: str, unwanted: str) -> Grant:
         try:
             return await self._renew(connection, unwanted)
+        except Problem as problem:
+            log.warning("token_renewal_failed", connection=connection, reason=problem.reason_name)
+            if "connection" in catalogue.entry(problem.reason).metadata_keys:
+                # The adapter that renews sees a grant, and does not know whose it is.
+                problem.metadata = {"connection": connection, **problem.metadata}
+            raise
         except Exception as error:
-            reason = error.reason_name if isinstance(error, Problem) else type(error).__name__
-            log.warning("token_renewal_failed", connection=connection, reason=reason)
+            log.warning("token_renewal_failed", connection=connection, reason=type(error).__name__)
             raise
 
     async def _renew(self, connection: str, unwanted: str) -> Grant:

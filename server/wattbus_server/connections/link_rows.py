@@ -97,6 +97,11 @@ async def remove_sessions_of(database: AsyncConnection, connection: str) -> None
     await database.execute(delete(link_sessions).where(link_sessions.c.connection == connection))
 
 
+async def remove_sessions_before(database: AsyncConnection, moment: datetime) -> None:
+    """Delete the link sessions that expired before a moment, however they ended."""
+    await database.execute(delete(link_sessions).where(link_sessions.c.expire_time < moment))
+
+
 def failure(problem: Problem) -> dict[str, Any]:
     """Return the columns of a link session that failed; a consent that the end user refused is CANCELLED."""
     cancelled = problem.reason == Reason.REASON_CONSENT_CANCELLED

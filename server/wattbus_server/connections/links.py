@@ -1,10 +1,12 @@
 """Link sessions as the API sees them: create, get, and the ones that remedies offer."""
 
+import asyncio
 import hashlib
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+import structlog
 from sqlalchemy import ColumnElement
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,7 +15,13 @@ from wattbus.v1.connection_service_pb2 import CreateLinkSessionRequest
 from wattbus.v1.reason_pb2 import Reason
 
 from wattbus_server.connections.access_words import vendor_slug
-from wattbus_server.connections.link_rows import LinkSessionRecord, digest, find_session, insert_session
+from wattbus_server.connections.link_rows import (
+    LinkSessionRecord,
+    digest,
+    find_session,
+    insert_session,
+    remove_sessions_before,
+)
 from wattbus_server.connections.records import ConnectionRecord, access_text
 from wattbus_server.connections.store import ConnectionStore
 from wattbus_server.problem import FieldViolation, Problem, field_invalid, not_found
@@ -22,7 +30,12 @@ from wattbus_server.storage.encryption import Vault
 from wattbus_server.storage.tables import link_sessions
 from wattbus_server.vendors.contract import AuthorizationRequest, VendorAdapter
 
+log = structlog.get_logger()
+
 DEFAULT_LIFETIME = timedelta(hours=1)
+RETENTION = timedelta(days=30)
+"""How long a link session can still be looked at after it expired."""
+_PRUNE_SECONDS = 3600.0
 
 
 class LinkSessions:
@@ -50,6 +63,17 @@ class LinkSessions:
         self._public_url = public_url.rstrip("/")
         self._adapters = adapters
         self._connections = connections
+        self._pruning: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to delete what is too old."""
+        self._pruning = asyncio.create_task(self._prune_regularly(), name="link-sessions")
+
+    async def close(self) -> None:
+        """Stop deleting."""
+        if self._pruning is not None:
+            self._pruning.cancel()
+            await asyncio.gather(self._pruning, return_exceptions=True)
 
     async def create(self, tenant: str, request: CreateLinkSessionRequest) -> LinkSession:
         """Create a link session, or return the one that the same `request_id` created with the same content.
@@ -114,9 +138,22 @@ class LinkSessions:
                 await insert_session(database, record)
         return record.message(url) if earlier is None else self._message(earlier)
 
+    async def prune(self, moment: datetime) -> None:
+        """Delete the link sessions that expired before a moment."""
+        async with self._engine.begin() as database:
+            await remove_sessions_before(database, moment)
+
     def redirect_uri(self, vendor: Vendor.ValueType) -> str:
         """Return where the vendor sends the end user back; it must be registered with the application."""
         return f"{self._public_url}/oauth/callback/{vendor_slug(vendor)}"
+
+    async def _prune_regularly(self) -> None:
+        while True:
+            try:
+                await self.prune(datetime.now(UTC) - RETENTION)
+            except Exception:
+                log.exception("link_sessions_not_pruned")
+            await asyncio.sleep(_PRUNE_SECONDS)
 
     def _new_record(
         self,

@@ -7,7 +7,7 @@ import structlog
 
 from wattbus_server.connections.accounts import Accounts
 from wattbus_server.connections.records import MAXIMUM_MESSAGE, ConnectionRecord, Standing
-from wattbus_server.connections.store import ConnectionStore
+from wattbus_server.connections.store import ConnectionChange, ConnectionChangeKind, ConnectionStore
 from wattbus_server.devices.registry import DeviceRegistry
 from wattbus_server.problem import Problem
 
@@ -35,6 +35,7 @@ class Discovery:
         self._retry_delays: dict[str, timedelta] = {}
         self._not_before: dict[str, datetime] = {}
         self._task: asyncio.Task[None] | None = None
+        connections.listen(self._connection_changed)
 
     def start(self) -> None:
         """Begin to discover in the background."""
@@ -66,8 +67,7 @@ class Discovery:
             record = self._connections.existing(connection)
             standing = Standing.of_access(record.requested_access, adapter.granted_access(record.scopes))
             await self._connections.change(connection, sync_time=datetime.now(UTC), **standing.changes())
-            self._retry_delays.pop(connection, None)
-            self._not_before.pop(connection, None)
+            self._forget(connection)
 
     async def try_discover(self, connection: str) -> None:
         """Discover; a failure is logged, stands in the connection, and is tried again in the background."""
@@ -89,6 +89,14 @@ class Discovery:
             await self._connections.change(
                 connection, state_reason=problem.reason, state_message=problem.message[:MAXIMUM_MESSAGE]
             )
+
+    def _connection_changed(self, change: ConnectionChange) -> None:
+        if change.kind is ConnectionChangeKind.REMOVED:
+            self._forget(change.record.name)
+
+    def _forget(self, connection: str) -> None:
+        self._retry_delays.pop(connection, None)
+        self._not_before.pop(connection, None)
 
     async def _run(self) -> None:
         while True:
