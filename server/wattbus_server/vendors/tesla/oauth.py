@@ -54,6 +54,8 @@ class _Refusal:
     retry: timedelta | None = None
 
 
+_TELLING_STATUSES = (423, 429)
+
 # What reading a token answer raises when it is not what it should be.
 _UNREADABLE = (ValueError, TypeError, ArithmeticError, RecursionError)
 
@@ -169,7 +171,7 @@ class TeslaOAuth:
                     setting="tesla.client_id",
                 )
             )
-        return AsyncOAuth2Client(
+        client = AsyncOAuth2Client(
             client_id=self._settings.client_id,
             client_secret=self._settings.client_secret.get_secret_value(),
             token_endpoint_auth_method=authentication,
@@ -179,6 +181,9 @@ class TeslaOAuth:
             timeout=self._timeout,
             follow_redirects=False,
         )
+        for answer in ("access_token_response", "refresh_token_response"):
+            client.register_compliance_hook(answer, _raise_for_telling_status)
+        return client
 
     async def _ask(
         self, ask: Callable[[AsyncOAuth2Client], Awaitable[Mapping[str, Any]]], authentication: str
@@ -284,6 +289,13 @@ class TeslaOAuth:
             retry_delay=refusal.retry,
             vendor_reason=words,
         )
+
+
+def _raise_for_telling_status(response: httpx.Response) -> httpx.Response:
+    """Let a status that says it all count before the words: Tesla's limits answer with JSON that is no OAuth error."""
+    if response.status_code in _TELLING_STATUSES:
+        response.raise_for_status()
+    return response
 
 
 def _expire_time(expires_in: object, expires_at: float) -> datetime:
