@@ -10,13 +10,13 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from grpc_tools import protoc
-from pydantic import BaseModel, SecretStr
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from wattbus.v1.blocker_pb2 import Actor
 from wattbus.v1.reason_pb2 import Reason
 
 from wattbus_server.blockers import catalogue
-from wattbus_server.settings import Settings
+from wattbus_server.settings import variables
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,20 +38,13 @@ their meaning; accept ones that you do not know. This page is made from `reason.
 """
 
 
-def setting_rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
-    """Yield a table row for each setting, nested ones last."""
-    nested: list[tuple[str, type[BaseModel]]] = []
-    for name, field in model.model_fields.items():
-        variable = f"{prefix}{name.upper()}"
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            nested.append((f"{variable}__", field.annotation))
-            continue
+def setting_rows() -> Iterator[str]:
+    """Yield a table row for each setting."""
+    for variable, field in variables():
         if not field.description:
             raise SystemExit(f"{variable} has no docstring")
         meaning = " ".join(field.description.split())
         yield f"| `{variable}` | {shown_default(field)} | {meaning} |"
-    for variable, nested_model in nested:
-        yield from setting_rows(nested_model, variable)
 
 
 def shown_default(field: FieldInfo) -> str:
@@ -105,7 +98,7 @@ def reason_sections() -> Iterator[str]:
 def pages() -> dict[Path, str]:
     """Return the pages by path."""
     return {
-        ROOT / "docs" / "settings.md": SETTINGS_HEAD + "\n".join(setting_rows(Settings, "WATTBUS_")) + "\n",
+        ROOT / "docs" / "settings.md": SETTINGS_HEAD + "\n".join(setting_rows()) + "\n",
         ROOT / "docs" / "reasons.md": REASONS_HEAD + "\n".join(reason_sections()),
     }
 

@@ -4,11 +4,13 @@ Variables begin with `WATTBUS_`; a `.env` file in the working directory is read 
 set. Nested settings use two underscores, for example `WATTBUS_TESLA__CLIENT_ID`.
 """
 
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -24,6 +26,8 @@ Interval = Annotated[timedelta, BeforeValidator(_plain_seconds), Field(ge=timede
 Positive = Annotated[timedelta, BeforeValidator(_plain_seconds), Field(gt=timedelta(0))]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1)]
+
+PREFIX = "WATTBUS_"
 
 TESLA_REGIONS = {
     "na": "https://fleet-api.prd.na.vn.cloud.tesla.com",
@@ -98,7 +102,7 @@ class Settings(BaseSettings):
     """Settings of the service."""
 
     model_config = SettingsConfigDict(
-        env_prefix="WATTBUS_",
+        env_prefix=PREFIX,
         env_nested_delimiter="__",
         env_file=".env",
         env_ignore_empty=True,
@@ -153,3 +157,23 @@ class Settings(BaseSettings):
     """Who may read `/metrics` on the HTTP side. A request that came through a proxy is not from loopback."""
     tls: TlsSettings = TlsSettings()
     tesla: TeslaSettings = TeslaSettings()
+
+
+def variables(model: type[BaseModel] = Settings, prefix: str = PREFIX) -> Iterator[tuple[str, FieldInfo]]:
+    """Yield every environment variable with its field, those of nested settings last."""
+    nested: list[tuple[str, type[BaseModel]]] = []
+    for name, field in model.model_fields.items():
+        variable = f"{prefix}{name.upper()}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            nested.append((f"{variable}__", field.annotation))
+        else:
+            yield variable, field
+    for variable, nested_model in nested:
+        yield from variables(nested_model, variable)
+
+
+def misspelt(environment: Iterable[str]) -> list[str]:
+    """Return the variables that look like settings and are none; members of a dictionary count as settings."""
+    known = {variable for variable, _ in variables()}
+    ours = (name for name in environment if name.upper().startswith(PREFIX))
+    return sorted(name for name in ours if name.upper() not in known and name.upper().rpartition("__")[0] not in known)

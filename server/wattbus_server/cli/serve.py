@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from wattbus_server.app import App, ConfigurationError
 from wattbus_server.logs import configure_logs
-from wattbus_server.settings import Settings
+from wattbus_server.settings import Settings, misspelt
 
 log = structlog.get_logger()
 
@@ -31,6 +31,8 @@ def serve() -> None:
             typer.echo(f"{variable}: {problem['msg']}", err=True)
         raise typer.Exit(2) from None
     configure_logs(settings.log_level, settings.log_format)
+    for variable in misspelt(os.environ):
+        log.warning("unknown_setting", variable=variable)
     try:
         asyncio.run(_run(settings))
     except ConfigurationError as error:
