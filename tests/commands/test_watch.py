@@ -241,3 +241,22 @@ def replace_reason(command: Command, reason: str) -> Command:
     result.CopyFrom(command)
     result.reason = reason
     return result
+
+
+async def test_a_reader_hears_a_heartbeat_while_other_devices_are_busy(house: House) -> None:
+    quiet, busy = await house.link("quiet", "busy")
+    reader = Reader(house, Selection(house.tenant, frozenset({quiet})))
+    heard = asyncio.Event()
+
+    async def keep_busy() -> None:
+        while not heard.is_set():
+            await house.create(busy, simple("honk_horn"))
+
+    work = asyncio.create_task(keep_busy())
+    stream = reader.open(heartbeat_interval=Duration(seconds=1))
+    async with asyncio.timeout(PATIENCE_SECONDS), aclosing(stream):  # type: ignore[type-var] # an async generator
+        await anext(stream)
+        reader.take(await anext(stream))
+    heard.set()
+    await work
+    assert reader.seen == []

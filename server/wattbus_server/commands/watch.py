@@ -52,10 +52,12 @@ class CommandWatch:
         heartbeat = _DEFAULT_HEARTBEAT_SECONDS
         if request.HasField("heartbeat_interval"):
             heartbeat = request.heartbeat_interval.ToTimedelta().total_seconds()
+        clock = asyncio.get_running_loop().time
         stop_listening = self._journal.listen(self._noticed)
         try:
             position = await self._begin(request.resume_token)
             yield self._response(position, ())
+            silent_since = clock()
             while True:
                 # Cleared before looking, so that what is stored while looking is looked for again.
                 self._look.clear()
@@ -64,11 +66,14 @@ class CommandWatch:
                     position = found[-1].sequence
                     if selected := [event for event in found if self._selects(event)]:
                         yield self._response(position, selected)
+                        silent_since = clock()
                 if drained:
                     raise Problem(Reason.REASON_SERVER_DRAINING, "The server is shutting down; connect again.")
-                await first_of(self._look, draining, seconds=heartbeat)
-                if not self._look.is_set():
+                # Transitions of other devices end the wait too, but say nothing to this reader.
+                await first_of(self._look, draining, seconds=silent_since + heartbeat - clock())
+                if clock() >= silent_since + heartbeat:
                     yield self._response(position, ())
+                    silent_since = clock()
         finally:
             stop_listening()
 
