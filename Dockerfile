@@ -4,7 +4,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY server server
 COPY generated generated
 RUN python -m venv /opt/wattbus \
- && /opt/wattbus/bin/pip install --no-cache-dir --constraint constraints.txt .
+ && /opt/wattbus/bin/pip install --no-cache-dir --constraint constraints.txt ".[telemetry]"
 
 FROM python:3.13-slim
 RUN useradd --system --create-home --home-dir /var/lib/wattbus wattbus

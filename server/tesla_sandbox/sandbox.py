@@ -1,6 +1,7 @@
 """A running sandbox: one world at a time behind one ASGI application, replaced by `load`."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from starlette.types import Receive, Scope, Send
@@ -13,6 +14,8 @@ from tesla_sandbox.telemetry.output import OutputError
 from tesla_sandbox.telemetry.outputs import Outputs, TelemetrySpec
 from tesla_sandbox.timeline import Timeline
 from tesla_sandbox.world_builder import build_world
+
+log = logging.getLogger(__name__)
 
 
 class Sandbox:
@@ -93,7 +96,13 @@ class Sandbox:
         if self._playing is not None:
             self._playing.cancel()
         self._playing = asyncio.create_task(self.timeline.run())
+        self._playing.add_done_callback(_report_failure)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request by the present world."""
         await self._app(scope, receive, send)
+
+
+def _report_failure(playing: asyncio.Task[None]) -> None:
+    if not playing.cancelled() and (failure := playing.exception()) is not None:
+        log.critical("what is planned happens no more", exc_info=failure)

@@ -92,7 +92,11 @@ async def test_a_scope_is_unticked_on_the_live_page_and_the_key_is_paired(window
     await person.sandbox.control.patch(f"/cars/{UNPAIRED_VIN}", {"state": "online"})
     await window.open(person.url("/sandbox/"))
     await window.press("Pair key", f'//tr[@id="car-{UNPAIRED_VIN}"]')
-    assert (await person.sandbox.control.get(f"/cars/{UNPAIRED_VIN}"))["key"] == "paired"
+
+    async def paired() -> bool:
+        return bool((await person.sandbox.control.get(f"/cars/{UNPAIRED_VIN}"))["key"] == "paired")
+
+    await until(paired)
     await window.sees_ticked('input[name="granted"][value="energy_cmds"]', True)
     await window.click('input[name="granted"][value="energy_cmds"]')
     await window.press("Save")

@@ -9,6 +9,7 @@ import typer
 
 from tesla_sandbox.control.client import ControlRefusedError, call
 from tesla_sandbox.scenario import ScenarioError, load_scenario
+from tesla_sandbox.telemetry.mqtt_output import WITH_SECRETS
 
 ctl = typer.Typer(help="Look at and change a running sandbox.", no_args_is_help=True)
 
@@ -33,7 +34,7 @@ def load(context: typer.Context, scenario: str) -> None:
         description = load_scenario(scenario)
     except ScenarioError as unfit:
         raise typer.BadParameter(str(unfit)) from unfit
-    _show(context, "PUT", "/scenario", description.model_dump(mode="json"))
+    _show(context, "PUT", "/scenario", description.model_dump(mode="json", context={WITH_SECRETS: True}))
 
 
 @ctl.command()

@@ -11,7 +11,7 @@ from collections import deque
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, FieldSerializationInfo, SecretStr, field_serializer
 
 from tesla_sandbox.telemetry.mqtt_messages import messages
 from tesla_sandbox.telemetry.output import TelemetryOutput, missing_library
@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 MOST_WAITING = 100_000
 """Messages that wait for the broker; then the oldest is lost."""
+
+WITH_SECRETS = "with_secrets"
+"""Key of the serialisation context with which a description is written out with its password."""
 
 RETRY_SECONDS = 1.0
 """Pause after a failed connection, in real time."""
@@ -50,6 +53,11 @@ class MqttSpec(BaseModel):
     username: str | None = Field(default=None, max_length=200)
     password: SecretStr | None = None
     tls: bool = False
+
+    @field_serializer("password", when_used="json-unless-none")
+    def _dumped_password(self, password: SecretStr, info: FieldSerializationInfo) -> str:
+        wanted = bool(info.context and info.context.get(WITH_SECRETS))
+        return password.get_secret_value() if wanted else str(password)
 
     def open(self) -> TelemetryOutput:
         """An output that connects when it is started."""

@@ -128,6 +128,13 @@ class Telemetry:
                 found.append(received)
         return found
 
+    async def until_field(self, name: str) -> Received:
+        """The next bundle of the watched car that has a field."""
+        while True:
+            received = await self._receive()
+            if received.kind == "V" and received.message.vin == VIN and name in received.fields:
+                return received
+
     async def joined(self) -> None:
         """Return once the publisher knows this subscriber."""
 

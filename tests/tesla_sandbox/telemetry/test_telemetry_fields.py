@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 from tesla_protocol.telemetry.vehicle_data_pb2 import Field
 
-from tests.tesla_sandbox.telemetry.subscriber import FENCE_VIN, Telemetry, bundles, connections
+from tests.tesla_sandbox.telemetry.subscriber import FENCE_VIN, VIN, Telemetry, bundles, connections
 
 
 async def test_a_new_configuration_connects_and_sends_every_field_at_once(telemetry: Telemetry) -> None:
@@ -135,6 +135,17 @@ async def test_every_field_can_be_configured_and_most_have_a_value(telemetry: Te
     await telemetry.change(door_open=True)
     ((_, later),) = bundles(await telemetry.step(3600))
     assert later["DoorState"].DriverFront
+
+
+@pytest.mark.parametrize("speed", [1, 60])
+async def test_under_a_running_clock_changes_are_streamed_by_themselves(telemetry: Telemetry, speed: float) -> None:
+    await telemetry.configure({"ChargeLimitSoc": 1})
+    await telemetry.control.patch("/clock", {"speed": speed, "paused": False})
+    for limit in (70, 90):
+        await telemetry.control.patch(f"/cars/{VIN}", {"charge_limit": limit})
+        bundle = await telemetry.until_field("ChargeLimitSoc")
+        assert bundle.fields == {"ChargeLimitSoc": limit}
+        assert bundle.seconds % 0.5 == 0
 
 
 async def test_cars_without_a_configuration_stream_nothing(telemetry: Telemetry) -> None:

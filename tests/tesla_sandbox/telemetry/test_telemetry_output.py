@@ -1,8 +1,10 @@
 """The forms of records, the command line and scenarios that ask for outputs, and repeatability."""
 
+import asyncio
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.processes import Json, ProcessFailedError, Sandbox, sandbox_process, until
 from tests.tesla_sandbox.person import Person
 from tests.tesla_sandbox.telemetry.subscriber import VIN, Received, Telemetry, two_cars, watching
+from tests.tesla_sandbox.test_scenarios import ctl
 from tests.tesla_sandbox.test_vehicle_telemetry_configuration import CREATE, SETTINGS, token
 
 
@@ -152,6 +155,23 @@ async def test_secrets_of_an_output_are_not_shown() -> None:
         assert sandbox.announcement["telemetry"] == {"mqtt": "mqtt://127.0.0.1:1/base"}
         assert "hush" not in json.dumps(await sandbox.control.get("/scenario"))
     assert "hush" not in "".join(sandbox.stderr)
+
+
+async def test_a_loaded_scenario_keeps_the_password_of_its_broker(tmp_path: Path) -> None:
+    file = tmp_path / "scenario.yaml"
+    greetings: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await greetings.put(await reader.read(1000))
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as listener, sandbox_process() as sandbox:
+        port = listener.sockets[0].getsockname()[1]
+        file.write_text(f"telemetry: {{mqtt: {{port: {port}, username: robin, password: hush}}}}")
+        status, shown = await ctl(sandbox, "load", str(file))
+        assert (status, shown["telemetry"]["mqtt"]["password"]) == (0, "**********")
+        greeting = await asyncio.wait_for(greetings.get(), 20)
+    assert greeting.endswith(b"\x00\x05robin\x00\x04hush")
 
 
 @pytest.mark.parametrize(
