@@ -34,6 +34,7 @@ def car(clock: Clock) -> Car:
         ("state", "asleep", "state", "asleep"),
         ("state", "offline", "state", "offline"),
         ("plugged_in", True, "charging_state", "Starting"),
+        ("plug_into", {"fast_charger_kw": 150}, "charging_state", "Starting"),
         ("battery_level", 12.5, "battery_level", 12.5),
         ("charge_limit", 90, "charge_limit", 90),
         ("locked", False, "locked", False),

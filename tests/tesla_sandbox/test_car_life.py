@@ -120,6 +120,25 @@ def test_looking_often_or_once_gives_the_same_car(steps: list[float], scheduled:
     assert watched.connection is other.connection
 
 
+def test_a_fast_charger_fills_quickly_and_tapers(clock: Clock) -> None:
+    car = make_car(clock, battery_level=15, charge_limit=100)
+    car.plug(Supply(fast_charger_kw=250))
+    clock.step(60)
+    assert car.charging_power_w() == pytest.approx(170_000, rel=0.01)
+    shown = charge_state(car)
+    assert (shown["fast_charger_present"], shown["fast_charger_type"]) == (True, "Combo")
+    assert (shown["charger_phases"], shown["charger_actual_current"]) == (None, 0)
+    assert shown["charger_power"] == pytest.approx(170, abs=1)
+    clock.step(float(str(shown["minutes_to_full_charge"])) * 60 * 0.4)
+    car.advance()
+    assert car.battery.level > 70
+    assert car.charging_power_w() < 80_000
+    assert car.wall_energy_wh == 0, "nothing of it came from a wall"
+    clock.step(3 * HOUR)
+    car.advance()
+    assert charge_state(car)["charging_state"] == "Complete"
+
+
 PLUGGING = st.sampled_from(["plug", "unplug", "start", "stop", "cut", "restore", "wait"])
 
 

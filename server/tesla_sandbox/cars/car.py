@@ -107,13 +107,18 @@ class Car:
         """Whether a charging cable is in."""
         return self.charging.supply is not None
 
+    @property
+    def on_wall(self) -> bool:
+        """Whether a cable with alternating current is in, and not that of a fast charger."""
+        return self.plugged_in and not self.charging.fast
+
     def reachable(self) -> bool:
         """Whether the car answers now."""
         self.advance()
         return self.connectivity.reachable
 
     def charging_power_w(self) -> float:
-        """Power that the car draws from the wall now, in W."""
+        """Power that the car draws from its cable now, in W."""
         self.advance()
         return 1000 * self.charging.wall_power(self.auxiliary_power())
 

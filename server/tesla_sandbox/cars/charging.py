@@ -1,16 +1,16 @@
-"""Charging with alternating current: cable, state, current, limit."""
+"""Charging from the wall or from a fast charger: cable, state, current, limit."""
 
 import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tesla_sandbox.cars import charge_curve
 from tesla_sandbox.cars.battery import Battery
+from tesla_sandbox.cars.charge_curve import ALTERNATING, DIRECT, ChargeCurve
 from tesla_sandbox.cars.models import VehicleModel
 from tesla_sandbox.cars.spec import Supply
 
 CHARGER_EFFICIENCY = 0.92
-"""Share of the wall's energy that passes the on-board charger."""
+"""Share of the wall's energy that passes the on-board charger; a fast charger has its losses on its own side."""
 
 STARTING_SECONDS = 2.0
 """How long a car stays in `Starting` before current flows."""
@@ -73,13 +73,30 @@ class Charging:
 
     @property
     def phases(self) -> int:
-        """Phases in use; 0 without a cable."""
-        return min(self.model.max_ac_phases, self.supply.phases) if self.supply else 0
+        """Phases in use; 0 without a cable and at a fast charger."""
+        if self.supply is None or self.fast:
+            return 0
+        return min(self.model.max_ac_phases, self.supply.phases)
+
+    @property
+    def fast(self) -> bool:
+        """Whether the cable is that of a fast charger."""
+        return self.supply is not None and self.supply.fast_charger_kw is not None
+
+    @property
+    def efficiency(self) -> float:
+        """Share of the energy from the cable that reaches battery and car."""
+        return 1.0 if self.fast else CHARGER_EFFICIENCY
+
+    @property
+    def curve(self) -> ChargeCurve:
+        """What the battery accepts from the present cable."""
+        return DIRECT if self.fast else ALTERNATING
 
     @property
     def pilot_amps(self) -> int:
-        """Current that the wall announces, bounded by the car; 0 without a powered cable."""
-        if self.supply is None or not self.supply.powered:
+        """Current that the wall announces, bounded by the car; 0 without a powered cable of alternating current."""
+        if self.supply is None or not self.supply.powered or self.fast:
             return 0
         return min(self.supply.max_amps, self.model.max_ac_amps)
 
@@ -92,6 +109,8 @@ class Charging:
         """The most power that the current settings draw from the wall."""
         if self.supply is None or not self.supply.powered:
             return 0.0
+        if self.supply.fast_charger_kw is not None:
+            return self.supply.fast_charger_kw
         amps = min(self.requested_amps, self.pilot_amps)
         return amps * self.supply.volts * self.phases / 1000
 
@@ -100,13 +119,13 @@ class Charging:
         offered = self._offered(auxiliary)
         if self.state is not ChargingState.CHARGING:
             return min(offered, 0.0)
-        return charge_curve.accepted_power(self.battery.energy, self.battery.capacity, offered)
+        return self.curve.accepted_power(self.battery.energy, self.battery.capacity, offered)
 
     def wall_power(self, auxiliary: float) -> float:
         """Power from the wall: what charging takes, and what the plugged-in car itself uses."""
         if not self._uses_wall(auxiliary):
             return 0.0
-        needed = (max(self.battery_power(auxiliary), 0.0) + auxiliary) / CHARGER_EFFICIENCY
+        needed = (max(self.battery_power(auxiliary), 0.0) + auxiliary) / self.efficiency
         return min(needed, self.wall_limit())
 
     def advance(self, hours: float, auxiliary: float) -> float:
@@ -117,16 +136,16 @@ class Charging:
             self.battery.draw(-offered * hours)
             return self.wall_power(auxiliary) * hours
         if self.state is ChargingState.CHARGING:
-            self.battery.energy = charge_curve.energy_after(before, self.battery.capacity, offered, hours)
+            self.battery.energy = self.curve.energy_after(before, self.battery.capacity, offered, hours)
         added = self.battery.energy - before
         self.energy_added += added
-        return (added + auxiliary * hours) / CHARGER_EFFICIENCY
+        return (added + auxiliary * hours) / self.efficiency
 
     def seconds_to_limit(self, auxiliary: float) -> float:
         """Time until the limit at the present settings; infinite when it is never reached."""
         target = self.battery.energy_at(self.limit)
-        offered = self.wall_limit() * CHARGER_EFFICIENCY - auxiliary
-        return 3600 * charge_curve.hours_until(self.battery.energy, target, self.battery.capacity, offered)
+        offered = self.wall_limit() * self.efficiency - auxiliary
+        return 3600 * self.curve.hours_until(self.battery.energy, target, self.battery.capacity, offered)
 
     def next_change(self, now: float, auxiliary: float) -> float:
         """When the state changes by itself; infinite when it does not."""
@@ -200,5 +219,5 @@ class Charging:
         return self.wall_limit() > 0 and (charging or auxiliary >= WALL_POWERS_CAR_FROM)
 
     def _offered(self, auxiliary: float) -> float:
-        usable = self.wall_limit() * CHARGER_EFFICIENCY if self._uses_wall(auxiliary) else 0.0
+        usable = self.wall_limit() * self.efficiency if self._uses_wall(auxiliary) else 0.0
         return usable - auxiliary

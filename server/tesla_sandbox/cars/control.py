@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tesla_sandbox.cars.cabin import SoftwareUpdate
 from tesla_sandbox.cars.car import Car
 from tesla_sandbox.cars.charging import LIMIT_MAXIMUM, LIMIT_MINIMUM
-from tesla_sandbox.cars.spec import MOST_KEYS, AlertSpec
+from tesla_sandbox.cars.spec import MOST_KEYS, AlertSpec, Supply
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -222,6 +222,13 @@ def _trip(name: str, value: object) -> Trip:
         raise ValueError(f"{name} has latitude, longitude, and optionally mph and name") from error
 
 
+def _supply(name: str, value: object) -> Supply:
+    try:
+        return Supply.model_validate(value)
+    except ValidationError as error:
+        raise ValueError(f"{name} has max_amps, volts, phases and powered, or fast_charger_kw") from error
+
+
 def _drive(car: Car, trip: Trip) -> None:
     car.drive_to(trip.latitude, trip.longitude, trip.mph, trip.name)
 
@@ -248,6 +255,7 @@ Change = tuple[Callable[[str, object], Any], Callable[[Car, Any], None]]
 CHANGES: Mapping[str, Change] = {
     "state": (_one_of("online", "asleep", "offline"), _set_state),
     "plugged_in": (_flag, _set_plugged),
+    "plug_into": (_supply, Car.plug),
     "supply_powered": (_flag, lambda car, powered: car.power_supply(powered=powered)),
     "charging": (_flag, _set_charging),
     "battery_level": (_number(0, 100), _set_level),

@@ -53,7 +53,9 @@ def next_change(car: "Car") -> float:
 def _live(car: "Car", hours: float) -> None:
     auxiliary = car.auxiliary_power()
     into_battery = car.charging.battery_power(auxiliary)
-    car.wall_energy_wh += 1000 * car.charging.advance(hours, auxiliary)
+    drawn = car.charging.advance(hours, auxiliary)
+    if not car.charging.fast:
+        car.wall_energy_wh += 1000 * drawn
     car.battery.follow_temperature(car.climate.outside, into_battery, hours)
     car.climate.advance(hours)
     if car.drive.moving:

@@ -31,12 +31,14 @@ class Supply(_Spec):
         volts: Voltage from phase to neutral.
         phases: Phases that are wired.
         powered: False when the cable is in but the wall gives nothing.
+        fast_charger_kw: Power of a fast charger, which gives direct current; amps, volts and phases mean nothing then.
     """
 
     max_amps: int = Field(default=16, ge=1, le=80)
     volts: float = Field(default=230.0, ge=90, le=300)
     phases: int = Field(default=3, ge=1, le=3)
     powered: bool = True
+    fast_charger_kw: float | None = Field(default=None, gt=0, le=1_000)
 
 
 class LocationSpec(_Spec):

@@ -49,11 +49,11 @@ class WallConnector:
 
     def plugged_in(self, world: World) -> bool:
         """Whether the car is on the cable now."""
-        return self.vin is not None and world.cars[self.vin].plugged_in
+        return self.vin is not None and world.cars[self.vin].on_wall
 
     def power(self, world: World) -> float:
         """Power in W that the car draws now."""
-        return world.cars[self.vin].charging_power_w() if self.vin is not None else 0.0
+        return world.cars[self.vin].charging_power_w() if self.vin is not None and self.plugged_in(world) else 0.0
 
     def state(self, world: World) -> ConnectorState:
         """What the Wall Connector says about itself."""
@@ -67,7 +67,7 @@ class WallConnector:
             return 0.0
         car = world.cars[self.vin]
         car.advance()
-        meter, connected = car.wall_energy_wh, car.plugged_in
+        meter, connected = car.wall_energy_wh, car.on_wall
         drawn = max(meter - self._meter_wh, 0.0) if self._meter_wh is not None else 0.0
         self._meter_wh = meter
         if connected and not self._connected:

@@ -53,7 +53,7 @@ def _current(car: Car) -> Group:
     charging, auxiliary = car.charging, car.auxiliary_power()
     flowing = charging.state is ChargingState.CHARGING and charging.supply is not None
     wall = charging.wall_power(auxiliary) if flowing else 0.0
-    volts = charging.supply.volts if flowing and charging.supply else 0.0
+    volts = charging.supply.volts if flowing and charging.supply and not charging.fast else 0.0
     amps = 1000 * wall / (volts * charging.phases) if volts else 0.0
     miles = charging.energy_added / car.model.rated_kwh_per_mile
     power_in = max(charging.battery_power(auxiliary), 0.0) if flowing else 0.0
@@ -67,10 +67,10 @@ def _current(car: Car) -> Group:
         "charge_miles_added_rated": round(miles, 1),
         "charge_rate": round(power_in / car.model.rated_kwh_per_mile, 1),
         "charger_actual_current": round(amps),
-        "charger_phases": _reported_phases(charging.phases) if flowing else None,
+        "charger_phases": _reported_phases(charging.phases) if flowing and not charging.fast else None,
         "charger_pilot_current": charging.pilot_amps,
         "charger_power": round(wall),
-        "charger_voltage": round(volts) if flowing else _NO_CABLE_VOLTS,
+        "charger_voltage": round(volts) if volts else _NO_CABLE_VOLTS,
         "minutes_to_full_charge": round(minutes),
         "time_to_full_charge": round(minutes / 60, 2),
     }
@@ -92,10 +92,16 @@ def _cable(car: Car) -> Group:
         "charge_port_door_open": charging.port_open,
         "charge_port_latch": "Engaged" if latched or not charging.port_open else "Disengaged",
         "conn_charge_cable": cable if plugged else UNKNOWN,
-        "fast_charger_brand": UNKNOWN,
-        "fast_charger_present": False,
-        "fast_charger_type": "ACSingleWireCAN" if plugged else UNKNOWN,
+        "fast_charger_brand": "Tesla" if charging.fast else UNKNOWN,
+        "fast_charger_present": charging.fast,
+        "fast_charger_type": _charger_type(car),
     }
+
+
+def _charger_type(car: Car) -> str:
+    if car.charging.fast:
+        return "Combo" if car.market == "eu" else "Tesla"
+    return "ACSingleWireCAN" if car.plugged_in else UNKNOWN
 
 
 def _scheduled_charging(car: Car) -> Group:

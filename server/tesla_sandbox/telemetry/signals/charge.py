@@ -31,7 +31,7 @@ def _charging(car: Car) -> bool:
 
 
 def _wall_power(car: Car) -> float:
-    return round(car.charging.wall_power(car.auxiliary_power()), 3) if _charging(car) else 0.0
+    return round(car.charging.wall_power(car.auxiliary_power()), 3) if _charging(car) and car.on_wall else 0.0
 
 
 def _battery_power(car: Car) -> float:
@@ -44,6 +44,17 @@ def _battery_power(car: Car) -> float:
 def _amps(car: Car) -> float:
     supply, phases = car.charging.supply, car.charging.phases
     return round(1000 * _wall_power(car) / (supply.volts * phases), 1) if supply and phases else 0.0
+
+
+def _wall_volts(car: Car) -> float:
+    supply = car.charging.supply
+    return supply.volts if supply and car.on_wall and _charging(car) else _IDLE_VOLTS
+
+
+def _fast_charger_type(car: Car) -> str:
+    if car.charging.fast:
+        return "FastChargerCombo" if car.market == "eu" else "FastChargerSupercharger"
+    return "FastChargerACSingleWireCAN" if car.plugged_in else "FastChargerSNA"
 
 
 def _pack_volts(car: Car) -> float:
@@ -60,7 +71,7 @@ def _rated_miles(car: Car) -> float:
 
 
 def _energy_at_wall(car: Car) -> float:
-    return round(car.charging.energy_added / CHARGER_EFFICIENCY, 2)
+    return round(car.charging.energy_added / CHARGER_EFFICIENCY, 2) if not car.charging.fast else 0.0
 
 
 def _latch(car: Car) -> str:
@@ -116,10 +127,12 @@ CHARGING: Mapping[str, Signal] = {
     "ChargeCurrentRequest": whole(lambda car: car.charging.requested_amps),
     "ChargeCurrentRequestMax": whole(lambda car: car.charging.requestable_amps),
     "ChargeEnableRequest": flag(lambda car: car.charging.state is not ChargingState.STOPPED),
-    "ChargerPhases": whole(lambda car: (1 if car.charging.phases == 1 else 3) if _charging(car) else None),
+    "ChargerPhases": whole(
+        lambda car: (1 if car.charging.phases == 1 else 3) if _charging(car) and car.on_wall else None
+    ),
     "ChargerVoltage": Signal(
         "double_value",
-        lambda car: car.charging.supply.volts if _charging(car) and car.charging.supply else _IDLE_VOLTS,
+        _wall_volts,
         (2024, 44, 32),
         delta=0.3,
     ),
@@ -132,10 +145,10 @@ CHARGING: Mapping[str, Signal] = {
     ).from_firmware(2025, 2, 6),
     "TimeToFullCharge": real(_hours_to_limit),
     "EstimatedHoursToChargeTermination": real(_hours_to_limit).from_firmware(2024, 44, 25),
-    "FastChargerPresent": flag(lambda _: False),
+    "FastChargerPresent": flag(lambda car: car.charging.fast),
     "FastChargerType": Signal(
         "fast_charger_value",
-        lambda car: "FastChargerACSingleWireCAN" if car.plugged_in else "FastChargerSNA",
+        _fast_charger_type,
         (2024, 44, 25),
     ),
     "ChargePortColdWeatherMode": flag(lambda _: False),
