@@ -37,8 +37,9 @@ def test_departures_are_found_by_what_the_device_was_before() -> None:
     assert list(departures.since(101, EVERYTHING)) == ["devices/b"]
     assert list(departures.since(100, Selection("tenants/home", external_user_id="robin"))) == ["devices/a"]
     assert list(departures.since(100, Selection("tenants/other"))) == []
-    assert departures.revision("devices/b") == 102
-    assert departures.revision("devices/never") == 0
+    assert departures.revision("devices/b", "tenants/home") == 102
+    assert departures.revision("devices/b", "tenants/other") == 0
+    assert departures.revision("devices/never", "tenants/home") == 0
 
 
 def test_positions_before_the_process_or_the_last_day_are_too_old() -> None:
@@ -50,9 +51,9 @@ def test_positions_before_the_process_or_the_last_day_are_too_old() -> None:
     assert departures.reach_back_to(100, KEPT_SECONDS)
     assert not departures.reach_back_to(149, KEPT_SECONDS + 1)
     assert departures.reach_back_to(150, KEPT_SECONDS + 1)
-    assert departures.revision("devices/a") == 160
+    assert departures.revision("devices/a", "tenants/home") == 160
     assert not departures.reach_back_to(150, KEPT_SECONDS + 11)
-    assert departures.revision("devices/a") == 0
+    assert departures.revision("devices/a", "tenants/home") == 0
 
 
 def test_their_number_is_bounded() -> None:

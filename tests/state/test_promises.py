@@ -257,6 +257,7 @@ async def test_removed_deleted_unmatched_and_foreign_devices_are_told_in_one_way
     watcher = world.watcher(named)
     first = {event.device: event for response in read_all(watcher) for event in response.events}
     assert {name for name, event in first.items() if event.cause == REMOVED} == {foreign, "devices/never"}
+    assert first[foreign].revision == first["devices/never"].revision == 0, "another tenant's device looks like none"
     of_user = world.watcher(Selection("tenants/home", external_user_id="user"))
     read_all(of_user)
     await world.link(["b"])

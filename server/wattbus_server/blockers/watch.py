@@ -75,7 +75,8 @@ async def watch_blockers(
     news = _News(source, selection)
     stop_listening = source.listen(news.add)
     try:
-        for stored in sorted(source.open_blockers(), key=lambda stored: stored.key):
+        own = [stored for stored in source.open_blockers() if stored.tenant == selection.tenant]
+        for stored in sorted(own, key=lambda stored: stored.key):
             news.add(stored)
         while blockers := news.take():
             yield WatchBlockersResponse(blockers=blockers)

@@ -29,12 +29,12 @@ class Departures:
         """Begin to keep departures after this sequence number."""
         self._floor = sequence
         self._kept: deque[Departure] = deque()
-        self._latest: dict[str, int] = {}
+        self._latest: dict[str, Departure] = {}
 
     def add(self, sequence: int, record: DeviceRecord, now: float) -> None:
         """Keep one more."""
-        self._kept.append(Departure(sequence, record, now))
-        self._latest[record.name] = sequence
+        departure = self._latest[record.name] = Departure(sequence, record, now)
+        self._kept.append(departure)
         self._prune(now)
 
     def reach_back_to(self, sequence: int, now: float) -> bool:
@@ -50,13 +50,14 @@ class Departures:
             if selection.matches(departure.record):
                 yield departure.record.name
 
-    def revision(self, device: str) -> int:
-        """Return the sequence number of a device's latest departure, 0 if none is known."""
-        return self._latest.get(device, 0)
+    def revision(self, device: str, tenant: str) -> int:
+        """Return the sequence number of the latest departure of a tenant's device, 0 if none is known."""
+        latest = self._latest.get(device)
+        return latest.sequence if latest is not None and latest.record.tenant == tenant else 0
 
     def _prune(self, now: float) -> None:
         while self._kept and (self._kept[0].time < now - KEPT_SECONDS or len(self._kept) > KEPT_AT_MOST):
             departure = self._kept.popleft()
             self._floor = departure.sequence
-            if self._latest[departure.record.name] == departure.sequence:
+            if self._latest[departure.record.name] is departure:
                 del self._latest[departure.record.name]

@@ -264,10 +264,15 @@ class StateHub:
             del self._audiences[audience.selection, audience.mask]
             audience.dissolve()
 
-    def departure_revision(self, device: str) -> int:
-        """Return the revision under which a device left a selection; 0 if it never existed or left too long ago."""
+    def departure_revision(self, device: str, tenant: str) -> int:
+        """Return the revision under which a device left a selection; 0 if it left too long ago.
+
+        Also 0 if it never existed for this tenant: a device of another one must look the same.
+        """
         entry = self._entries.get(device)
-        return entry.state.revision if entry is not None else self._departures.revision(device)
+        if entry is None:
+            return self._departures.revision(device, tenant)
+        return entry.state.revision if entry.record.tenant == tenant else 0
 
     def changed_since(self, audience: Audience, sequence: int) -> list[str] | None:
         """Return the devices, also departed ones, that changed for an audience after a sequence number.

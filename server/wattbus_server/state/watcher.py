@@ -100,7 +100,8 @@ class Watcher:
             elif device == MARKER:
                 event, cause = b"", CHANGE
             else:
-                event = removal(device, self._hub.departure_revision(device), merged.get(device, 0))
+                revision = self._hub.departure_revision(device, self._audience.selection.tenant)
+                event = removal(device, revision, merged.get(device, 0))
             events.append(event)
             size += len(event)
             if size >= MAXIMUM_BYTES:
