@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 import structlog
 
-from tests.connections.house import House, browser, depart
+from tests.connections.house import TENANT, House, browser, depart
 from tests.connections.vendor import Vendor1
+from wattbus_server.connections.links import LinkSessions
 from wattbus_server.problem import Problem
+from wattbus_server.storage.encryption import Vault
 
 
 def everything_on_disk(database: Path) -> bytes:
@@ -57,3 +59,15 @@ async def test_no_secret_is_logged_or_shown(
     assert "token_renewal_failed" in shown
     for secret in (state, session.url.rsplit("/", 1)[1], stored.grant.access_token, stored.grant.refresh_token):
         assert secret not in shown, [record.name for record in caplog.records if secret in record.getMessage()]
+
+
+async def test_an_ended_link_session_is_told_also_when_the_key_of_its_link_was_removed(
+    house: House, vendor: Vendor1
+) -> None:
+    ended = await house.link(vendor.consent("s"))
+    pending = await house.new_link()
+    rotated = LinkSessions(house.engine, Vault([bytes(32)]), house.url, {}, house.connections)
+    told = await rotated.get(TENANT, ended.name)
+    assert (told.connection, told.state, told.url) == (ended.connection, ended.state, "")
+    with pytest.raises(Problem):
+        await rotated.get(TENANT, pending.name)

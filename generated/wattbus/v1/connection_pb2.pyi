@@ -235,7 +235,9 @@ Global___Connection: _TypeAlias = Connection  # noqa: Y015
 
 @_typing.final
 class LinkSession(_message.Message):
-    """A short-lived, single-use hosted flow in which the end user grants a connection."""
+    """A short-lived, single-use hosted flow in which the end user grants a connection. It can be looked at until 30 days after
+    its `expire_time`.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -204,7 +204,14 @@ class LinkSessions:
         return self._message(earlier)
 
     def _message(self, record: LinkSessionRecord) -> LinkSession:
-        return record.message(self._vault.decrypt(record.url_encrypted, _url_context(record.name)).decode())
+        try:
+            url = self._vault.decrypt(record.url_encrypted, _url_context(record.name)).decode()
+        except Problem:
+            if record.state_now() == LinkSessionState.LINK_SESSION_STATE_PENDING:
+                raise
+            # The key that encrypted the link was removed since; it leads nowhere any more.
+            url = ""
+        return record.message(url)
 
 
 def _check_renewal(connection: ConnectionRecord, request: CreateLinkSessionRequest, vendor: Vendor.ValueType) -> None:
