@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -26,6 +26,8 @@ Interval = Annotated[timedelta, BeforeValidator(_plain_seconds), Field(ge=timede
 Positive = Annotated[timedelta, BeforeValidator(_plain_seconds), Field(gt=timedelta(0))]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1)]
+
+MINIMUM_ADMIN_KEY_CHARACTERS = 32
 
 PREFIX = "WATTBUS_"
 
@@ -108,6 +110,8 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         extra="ignore",
         use_attribute_docstrings=True,
+        # Inputs may be secrets.
+        hide_input_in_errors=True,
     )
 
     grpc_host: str = "127.0.0.1"
@@ -157,6 +161,13 @@ class Settings(BaseSettings):
     """Who may read `/metrics` on the HTTP side. A request that came through a proxy is not from loopback."""
     tls: TlsSettings = TlsSettings()
     tesla: TeslaSettings = TeslaSettings()
+
+    @field_validator("admin_key")
+    @classmethod
+    def _long_enough(cls, key: SecretStr) -> SecretStr:
+        if 0 < len(key) < MINIMUM_ADMIN_KEY_CHARACTERS:
+            raise ValueError(f"must have at least {MINIMUM_ADMIN_KEY_CHARACTERS} characters, or be empty")
+        return key
 
 
 def variables(model: type[BaseModel] = Settings, prefix: str = PREFIX) -> Iterator[tuple[str, FieldInfo]]:

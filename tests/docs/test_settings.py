@@ -30,3 +30,11 @@ def test_other_durations_are_refused(monkeypatch: pytest.MonkeyPatch, written: s
     monkeypatch.setenv("WATTBUS_DRAIN_GRACE", written)
     with pytest.raises(ValidationError):
         Settings()
+
+
+def test_an_admin_key_that_would_be_ignored_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATTBUS_ADMIN_KEY", "hunter2")
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert "at least 32 characters" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
