@@ -37,7 +37,7 @@ def test_bundled_scenarios_build_a_world(name: str) -> None:
 
 
 COOKBOOK = (ROOT / "docs" / "tesla-sandbox.md").read_text(encoding="utf-8")
-RECIPES = re.findall(r"^### (.*?)$.*?^```yaml$(.*?)^```$", COOKBOOK, re.DOTALL | re.MULTILINE)
+RECIPES = re.findall(r"^### ([^\n]*)\n(?:(?!^### ).)*?^```yaml$(.*?)^```$", COOKBOOK, re.DOTALL | re.MULTILINE)
 
 
 @pytest.mark.parametrize("text", [text for _, text in RECIPES], ids=[title for title, _ in RECIPES])

@@ -1,0 +1,73 @@
+"""The sandbox's page: what it tells to type does what it shows, and its table of faults is the whole one."""
+
+import asyncio
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tesla_sandbox.faults import FAULTS
+from tests.docs.transcript import Typed, transcript
+from tests.processes import ROOT, sandbox_process
+
+PAGE = (ROOT / "docs" / "tesla-sandbox.md").read_text(encoding="utf-8")
+DOCUMENTED_ADDRESS = "127.0.0.1:8090"
+END = "--- end of the output ---"
+
+needs_tools = pytest.mark.skipif(
+    not all(map(shutil.which, ("bash", "curl", "openssl"))), reason="bash, curl or openssl is not installed"
+)
+
+
+def block(kind: str) -> str:
+    """The first block of a kind."""
+    found = re.search(rf"^```{kind}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+async def typed_in(folder: Path, commands: list[Typed], address: str) -> list[str]:
+    """What each command prints, typed into one shell in this folder."""
+    program = folder / "tesla-sandbox"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tesla_sandbox "$@"\n')
+    program.chmod(0o755)
+    lines = [f"{entry.command}\necho '{END}'" for entry in commands]
+    shell = await asyncio.create_subprocess_exec(
+        *("bash", "-c", "\n".join(lines).replace(DOCUMENTED_ADDRESS, address)),
+        cwd=folder,
+        env={
+            **os.environ,
+            "PATH": f"{folder}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT / "server"),
+            "TESLA_SANDBOX_URL": f"http://{address}",
+            "no_proxy": "*",
+        },
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    printed, _ = await shell.communicate()
+    text = printed.decode().replace(address, DOCUMENTED_ADDRESS)
+    return [part.strip("\n") for part in text.split(END)[:-1]]
+
+
+@needs_tools
+async def test_the_first_five_minutes_print_what_the_page_shows(tmp_path: Path) -> None:
+    typed = transcript(PAGE)
+    start = next(number for number, entry in enumerate(typed) if entry.command.startswith("tesla-sandbox --scenario"))
+    (tmp_path / "first.yaml").write_text(block("yaml"))
+    await typed_in(tmp_path, typed[:start], "")
+    options = ["--public-key", str(tmp_path / "public.pem")]
+    async with sandbox_process(scenario=tmp_path / "first.yaml", options=options) as sandbox:
+        address = sandbox.base_url.removeprefix("http://")
+        (tmp_path / "signed.py").write_text(block("python").replace(DOCUMENTED_ADDRESS, address))
+        printed = await typed_in(tmp_path, typed[start + 1 :], address)
+    shown = [(entry.command, entry.output) for entry in typed[start + 1 :]]
+    assert list(zip((entry.command for entry in typed[start + 1 :]), printed, strict=True)) == shown
+
+
+def test_the_table_of_faults_is_complete() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGE.partition("## Faults")[2].partition("\n## ")[0], re.MULTILINE)
+    assert dict(rows) == FAULTS
