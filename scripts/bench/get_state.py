@@ -8,8 +8,8 @@ from scripts.bench.comparison import Comparison, compared, interleaved
 from scripts.bench.process import started
 
 CALLERS = 32
-CALLS = 6_000
-ROUNDS = 7
+CALLS = 1_600
+ROUNDS = 25
 
 
 async def run() -> Comparison:

@@ -20,7 +20,10 @@ from wattbus_server.wire import length_delimited
 
 
 class DeviceService:
-    """Answers the methods of `wattbus.v1.DeviceService`. States leave as the bytes that the hub stored."""
+    """Answers the methods of `wattbus.v1.DeviceService`. States leave as the bytes that the hub stored.
+
+    What only reads memory is a plain function.
+    """
 
     def __init__(
         self,
@@ -40,7 +43,7 @@ class DeviceService:
         self._ledger = ledger
         self._draining = draining
 
-    async def ListDevices(self, request: pb.ListDevicesRequest) -> pb.ListDevicesResponse:
+    def ListDevices(self, request: pb.ListDevicesRequest) -> pb.ListDevicesResponse:
         """List devices."""
         selection = Selection.from_message(calling_tenant(), request.selection)
         page = PageRequest.parse(request.page_size, request.page_token, selection.digest())
@@ -48,17 +51,17 @@ class DeviceService:
         records, token = page.cut(following, lambda record: record.name)
         return pb.ListDevicesResponse(devices=[self._view.device(record) for record in records], next_page_token=token)
 
-    async def GetDevice(self, request: pb.GetDeviceRequest) -> pb.GetDeviceResponse:
+    def GetDevice(self, request: pb.GetDeviceRequest) -> pb.GetDeviceResponse:
         """Get a device."""
         record = self._registry.get(calling_tenant(), request.name)
         return pb.GetDeviceResponse(device=self._view.device(record))
 
-    async def GetDeviceState(self, request: pb.GetDeviceStateRequest) -> bytes:
+    def GetDeviceState(self, request: pb.GetDeviceStateRequest) -> bytes:
         """Get the latest known state."""
         self._registry.get(calling_tenant(), request.name)
         return _state_field(self._hub.encoded(request.name))
 
-    async def BatchGetDeviceStates(self, request: pb.BatchGetDeviceStatesRequest) -> bytes:
+    def BatchGetDeviceStates(self, request: pb.BatchGetDeviceStatesRequest) -> bytes:
         """Get the latest known states, in the order of the request."""
         tenant = calling_tenant()
         for name in request.names:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import itertools
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,6 +27,10 @@ from wattbus_server.tenants.directory import TenantDirectory, tenant_of
 REQUEST_ID_HEADER = "x-request-id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
+# Calls that bring no request id are counted; the first part tells processes apart.
+_PROCESS = secrets.token_hex(4)
+_CALLS = itertools.count(1)
+_VERIFIED_AT_MOST = 4096
 _OPEN_SERVICES = ("/grpc.health.v1.Health/",)
 
 MINIMUM_ADMIN_KEY_CHARACTERS = 32
@@ -38,6 +43,9 @@ class Gate(grpc.aio.ServerInterceptor):
         self._tenants = tenants
         self._admin_key = admin_key.get_secret_value()
         self._draining = draining
+        # Names of keys by the header that showed them, so that a header is hashed once. Every use asks again whether
+        # the key still works.
+        self._verified: dict[str, str] = {}
 
     async def intercept_service(
         self,
@@ -45,28 +53,36 @@ class Gate(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
         """Set the caller for the handler, or put a handler in its place that refuses."""
-        metadata = handler_call_details.invocation_metadata or ()
-        request_id = _request_id(metadata)
-        # The context of a task outlives nothing here, yet a refused call must never see an earlier identity.
-        CURRENT_CALLER.set(Caller(request_id))
+        request_id, credentials = _read(handler_call_details.invocation_metadata or ())
         try:
-            CURRENT_CALLER.set(self._admit(handler_call_details.method, metadata, request_id))
+            CURRENT_CALLER.set(self._admit(handler_call_details.method, credentials, request_id))
         except Problem as problem:
+            CURRENT_CALLER.set(Caller(request_id))
             return _refusing(await continuation(handler_call_details), handler_call_details.method, problem)
         return await continuation(handler_call_details)
 
-    def _admit(self, method: str, metadata: Any, request_id: str) -> Caller:
+    def _admit(self, method: str, credentials: list[Any], request_id: str) -> Caller:
         if method.startswith(_OPEN_SERVICES):
             return Caller(request_id)
         if self._draining.is_set():
             raise Problem(Reason.REASON_SERVER_DRAINING, "This server is shutting down. Connect again.")
-        secret = _bearer_secret(metadata)
-        if self._is_operator(secret):
-            return Caller(request_id, is_operator=True)
+        key = self._verified.get(credentials[0]) if len(credentials) == 1 else None
+        if key is None or not self._tenants.is_working(key):
+            secret = _bearer_secret(credentials)
+            if self._is_operator(secret):
+                return Caller(request_id, is_operator=True)
+            key = self._verify(secret, credentials[0])
+        return Caller(request_id, tenant_of(key), key)
+
+    def _verify(self, secret: str, header: str) -> str:
+        """Return the name of the key that has a secret."""
         key = self._tenants.authenticate(secret)
         if key is None:
             raise Problem(Reason.REASON_API_KEY_INVALID, "The API key is malformed, unknown or revoked.")
-        return Caller(request_id, tenant=tenant_of(key.name), key=key.name)
+        if len(self._verified) >= _VERIFIED_AT_MOST:
+            self._verified.clear()
+        self._verified[header] = key.name
+        return key.name
 
     def _is_operator(self, secret: str) -> bool:
         return len(self._admin_key) >= MINIMUM_ADMIN_KEY_CHARACTERS and hmac.compare_digest(
@@ -74,16 +90,19 @@ class Gate(grpc.aio.ServerInterceptor):
         )
 
 
-def _request_id(metadata: Any) -> str:
-    """Take the caller's request id if it is well formed, else make one."""
+def _read(metadata: Any) -> tuple[str, list[Any]]:
+    """Return the caller's request id, or a new one if it has none that is well formed, and the credentials shown."""
+    request_id = ""
+    credentials = []
     for key, value in metadata:
-        if key == REQUEST_ID_HEADER and isinstance(value, str) and _REQUEST_ID.fullmatch(value):
-            return value
-    return secrets.token_hex(8)
+        if key == "authorization":
+            credentials.append(value)
+        elif key == REQUEST_ID_HEADER and isinstance(value, str) and _REQUEST_ID.fullmatch(value):
+            request_id = value
+    return request_id or f"{_PROCESS}-{next(_CALLS):x}", credentials
 
 
-def _bearer_secret(metadata: Any) -> str:
-    values = [value for key, value in metadata if key == "authorization"]
+def _bearer_secret(values: list[Any]) -> str:
     if not values:
         raise Problem(
             Reason.REASON_API_KEY_MISSING,
