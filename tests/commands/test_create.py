@@ -12,7 +12,7 @@ from wattbus.v1.reason_pb2 import Reason
 from tests.commands.house import PATIENCE_SECONDS, House, ladder, locked, set_limit, simple, states
 from tests.commands.vendor import Gate, lost_answer
 from tests.state.world import CONNECTION, OTHER_TENANT
-from wattbus_server.problem import Problem
+from wattbus_server.problem import Execution, Problem
 
 
 def duration(seconds: float) -> Duration:
@@ -151,6 +151,17 @@ async def test_a_lost_answer_is_told_as_such_and_never_as_a_plain_failure(house:
         await house.create(car, simple("honk_horn"))
     assert raised.value.reason == Reason.REASON_OUTCOME_UNKNOWN
     assert states(await house.get(raised.value.metadata["command"])) == "OUTCOME_UNKNOWN"
+
+
+@pytest.mark.parametrize("reason", [Reason.REASON_NOT_SUPPORTED_BY_DEVICE, Reason.REASON_NOT_EXPOSED_BY_VENDOR])
+async def test_a_refusal_names_the_action_also_if_the_vendor_did_not(
+    house: House, car: str, reason: Reason.ValueType
+) -> None:
+    house.vendor.answers.append(Problem(reason, "No.", metadata={"device": car}, execution=Execution.REFUSED))
+    with pytest.raises(Problem) as raised:
+        await house.create(car, simple("honk_horn"))
+    assert raised.value.reason == reason
+    assert raised.value.metadata["action"] == "honk_horn"
 
 
 # Preflight

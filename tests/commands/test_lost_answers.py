@@ -93,6 +93,8 @@ async def test_a_later_observation_disproves_the_command(house: House, car: str)
     house.hub.observe([house.vendor.vehicles[car].observed(car)])
     end = await house.until(command.name, lambda found: states(found) == "FAILED")
     assert end.failure.reason == Reason.REASON_WRITE_NOT_APPLIED
+    assert end.failure.may_have_run
+    assert "answer to unlock is lost" in end.failure.message
 
 
 async def test_an_observation_from_before_proves_nothing(house: House, car: str) -> None:

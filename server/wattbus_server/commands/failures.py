@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from wattbus.v1.action_pb2 import Action
 from wattbus.v1.blocker_pb2 import Blocker
-from wattbus.v1.command_pb2 import Command, CommandFailure
+from wattbus.v1.command_pb2 import Command, CommandFailure, Rung
 from wattbus.v1.device_pb2 import DeviceKind
 from wattbus.v1.reason_pb2 import Reason
 
@@ -33,19 +33,18 @@ def problem_of(command: Command, device: DeviceRecord | None, known: Problem | N
         known: the problem that ended the command, if it is still in memory; a stored failure holds less.
     """
     failure = command.failure
-    if known is not None and known.reason == failure.reason:
-        return replace(known, metadata={**known.metadata, "command": command.name})
-    metadata = blocker_metadata(failure.blockers[0], device) if failure.blockers else {"device": command.device}
     keys = catalogue.entry(failure.reason).metadata_keys
+    action = {"action": action_name(command.action)} if "action" in keys else {}
+    if known is not None and known.reason == failure.reason:
+        return replace(known, metadata={**action, **known.metadata, "command": command.name})
+    metadata = blocker_metadata(failure.blockers[0], device) if failure.blockers else {"device": command.device}
     if "vendorReason" in keys and command.reason:
         metadata["vendorReason"] = command.reason
-    if "action" in keys:
-        metadata["action"] = action_name(command.action)
     return Problem(
         failure.reason,
         failure.message,
         blockers=tuple(failure.blockers),
-        metadata={**metadata, "command": command.name},
+        metadata={**metadata, **action, "command": command.name},
         retry_delay=failure.retry_delay.ToTimedelta() if failure.HasField("retry_delay") else None,
         execution=Execution.UNKNOWN if failure.may_have_run else Execution.REFUSED,
         vendor_reason=command.reason,
@@ -92,7 +91,7 @@ def outcome_unknown(why: str) -> CommandFailure:
 
 
 def write_not_applied(command: Command, found: str) -> Problem:
-    """Return the problem of a write that the vendor accepted and the device does not show.
+    """Return the problem of a write that the vendor accepted, or did not answer, and that the device does not show.
 
     Args:
         command: the command.
@@ -100,9 +99,11 @@ def write_not_applied(command: Command, found: str) -> Problem:
     """
     wanted = action_text(command.action)
     setting, _, value = found.partition("=")
+    accepted = any(reached.rung == Rung.RUNG_ACCEPTED for reached in command.rungs)
+    answer = f"The vendor accepted {wanted}" if accepted else f"The vendor's answer to {wanted} is lost"
     return Problem(
         Reason.REASON_WRITE_NOT_APPLIED,
-        f"The vendor accepted {wanted}, but the device shows {found or 'another value'}.",
+        f"{answer}, but the device shows {found or 'another value'}.",
         metadata={"device": command.device, "setting": setting, "wanted": wanted, "found": value},
         execution=Execution.UNKNOWN,
     )
