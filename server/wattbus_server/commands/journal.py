@@ -200,11 +200,14 @@ class Journal:
             rows = (await database.execute(query)).mappings()
             return [StoredEvent(row["sequence"], row["device"], Command.FromString(row["command"])) for row in rows]
 
-    async def reaches_back_to(self, sequence: int) -> bool:
-        """Say whether every transition behind a sequence number is still in the log."""
+    async def continues_after(self, sequence: int) -> bool:
+        """Say whether the log goes on after a sequence number: it was reached, and nothing behind it is pruned."""
+        ends = select(func.min(command_events.c.sequence), func.max(command_events.c.sequence))
         async with self._engine.connect() as database:
-            oldest = await database.scalar(select(func.min(command_events.c.sequence)))
-        return oldest is None or sequence >= oldest - 1
+            oldest, newest = (await database.execute(ends)).one()
+        # A reader may have seen a transition that is stored, but whose writer was not told so yet.
+        reached = max(newest or 0, self.last_sequence)
+        return sequence <= reached and (oldest is None or sequence >= oldest - 1)
 
     async def _read(self, query: Select[Any]) -> list[StoredCommand]:
         async with self._engine.connect() as database:

@@ -83,7 +83,7 @@ class CommandWatch:
         position = self._tokens.read(resume_token, self._digest)
         if not isinstance(position, int):
             raise Problem(Reason.REASON_RESUME_TOKEN_INVALID, "resume_token belongs to another stream.")
-        if position > self._journal.last_sequence or not await self._journal.reaches_back_to(position):
+        if not await self._journal.continues_after(position):
             raise Problem(
                 Reason.REASON_HISTORY_TRUNCATED,
                 "The transitions behind this resume_token are gone; list commands and connect without a token.",
