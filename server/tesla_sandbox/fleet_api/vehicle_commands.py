@@ -9,6 +9,7 @@ import binascii
 from google.protobuf.message import DecodeError
 from pydantic import ValidationError
 from starlette.responses import Response
+from tesla_protocol.command.car_server_pb2 import VehicleAction
 from tesla_protocol.command.universal_message_pb2 import Domain, RoutableMessage
 
 from tesla_sandbox.billing import Price
@@ -17,6 +18,7 @@ from tesla_sandbox.cars.commands import COMMANDS, AnyCommand, CommandRefusal, Un
 from tesla_sandbox.cars.security import actions, vcsec
 from tesla_sandbox.cars.security.faults import FAULT_NUMBERS, ProtocolFault
 from tesla_sandbox.cars.security.protocol import respond
+from tesla_sandbox.cars.security.reads import is_read, shows_position
 from tesla_sandbox.fleet_api import fields
 from tesla_sandbox.fleet_api.answers import (
     ApiRefusal,
@@ -166,8 +168,22 @@ def _check_message_scopes(call: FleetCall, message: RoutableMessage) -> None:
         return
     if message.signature_data.HasField("AES_GCM_Personalized_data"):
         raise missing_scopes()
-    if Scope.VEHICLE_CMDS not in call.scopes and not _is_charging(message):
+    action = _infotainment_action(message)
+    if action is not None and is_read(action):
+        call.require_scopes(all_of=(Scope.VEHICLE_DEVICE_DATA,))
+        if shows_position(action):
+            call.require_scopes(all_of=(Scope.VEHICLE_LOCATION,))
+    elif Scope.VEHICLE_CMDS not in call.scopes and not _is_charging(message):
         raise missing_scopes()
+
+
+def _infotainment_action(message: RoutableMessage) -> VehicleAction | None:
+    if message.to_destination.domain != Domain.DOMAIN_INFOTAINMENT:
+        return None
+    try:
+        return actions.parse(message.protobuf_message_as_bytes)
+    except ProtocolFault:
+        return None
 
 
 def _is_charging(message: RoutableMessage) -> bool:
@@ -176,7 +192,7 @@ def _is_charging(message: RoutableMessage) -> bool:
         if message.to_destination.domain == Domain.DOMAIN_VEHICLE_SECURITY:
             calls = vcsec.calls_of(vcsec.parse(payload))
         else:
-            calls = actions.decode(payload)
+            calls = actions.calls_of(actions.parse(payload))
     except ProtocolFault:
         return False
     return all(COMMANDS[called.name].charging for called in calls)

@@ -3,14 +3,13 @@
 Source: Tesla Fleet API documentation, vehicle-endpoints.
 """
 
-import math
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from starlette.responses import Response
 
 from tesla_sandbox.billing import Price
 from tesla_sandbox.cars.car import Car
+from tesla_sandbox.cars.nearby import AMENITIES, Charger, nearest
 from tesla_sandbox.fleet_api.answers import answer, invalid_field, not_found
 from tesla_sandbox.fleet_api.call import FleetCall
 from tesla_sandbox.fleet_api.endpoints import EndpointTable, TokenKind
@@ -21,28 +20,7 @@ from tesla_sandbox.scopes import Scope
 INFORMATION_ENDPOINTS = EndpointTable()
 
 _DEVICE_DATA = (Scope.VEHICLE_DEVICE_DATA,)
-_MILES_PER_DEGREE = 69.0
 _WARRANTY_YEARS, _BATTERY_WARRANTY_YEARS = 4, 8
-
-
-@dataclass(frozen=True, slots=True)
-class _Charger:
-    """A made-up charging site, in degrees north and east of where the car's life began."""
-
-    name: str
-    kind: str
-    north: float
-    east: float
-    stalls: int = 0
-
-
-_CHARGERS = (
-    _Charger("Riverside", "supercharger", 0.03, 0.05, 12),
-    _Charger("Old Mill", "supercharger", -0.08, 0.02, 8),
-    _Charger("North Junction", "supercharger", 0.21, -0.12, 20),
-    _Charger("Hotel Garden", "destination", 0.01, -0.02),
-    _Charger("Market Hall", "destination", -0.02, 0.03),
-)
 
 
 @INFORMATION_ENDPOINTS.endpoint("GET", "/api/1/vehicles/{vin}/mobile_enabled", any_of=_DEVICE_DATA)
@@ -63,18 +41,14 @@ async def nearby_charging_sites(call: FleetCall) -> Response:
     """Charging sites by distance from an awake car."""
     count = _count(call.query.get("count", "25"))
     car = reachable_car(call)
-    measured = [(_distance(car, charger), charger) for charger in _CHARGERS]
-    sites = sorted(measured, key=lambda site: site[0])
     now = call.world.clock.time()
     return answer(
         {
             "congestion_sync_time_utc_secs": int(now),
-            "destination_charging": [_site(car, charger, miles) for miles, charger in sites if not charger.stalls][
-                :count
-            ],
+            "destination_charging": [_site(car, charger) for charger in nearest(car, "destination", count)],
             "superchargers": [
-                _site(car, charger, miles) | _stalls(charger) for miles, charger in sites if charger.stalls
-            ][:count],
+                _site(car, charger) | _stalls(charger) for charger in nearest(car, "supercharger", count)
+            ],
             "timestamp": int(now * 1000),
         }
     )
@@ -195,32 +169,20 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _position(car: Car, charger: _Charger) -> tuple[float, float]:
-    origin = car.spec.location
-    return origin.latitude + charger.north, origin.longitude + charger.east
-
-
-def _distance(car: Car, charger: _Charger) -> float:
-    latitude, longitude = _position(car, charger)
-    narrowing = math.cos(math.radians(latitude))
-    north, east = latitude - car.place[0], (longitude - car.place[1]) * narrowing
-    return _MILES_PER_DEGREE * math.hypot(north, east)
-
-
-def _site(car: Car, charger: _Charger, miles: float) -> dict[str, object]:
-    latitude, longitude = _position(car, charger)
+def _site(car: Car, charger: Charger) -> dict[str, object]:
+    latitude, longitude = charger.position(car)
     return {
-        "location": {"lat": round(latitude, 6), "long": round(longitude, 6)},
+        "location": {"lat": latitude, "long": longitude},
         "name": charger.name,
         "type": charger.kind,
-        "distance_miles": round(miles, 3),
-        "amenities": "restrooms,wifi",
+        "distance_miles": charger.miles(car),
+        "amenities": AMENITIES,
     }
 
 
-def _stalls(charger: _Charger) -> dict[str, object]:
+def _stalls(charger: Charger) -> dict[str, object]:
     return {
-        "available_stalls": charger.stalls // 2,
+        "available_stalls": charger.available_stalls,
         "total_stalls": charger.stalls,
         "site_closed": False,
         "billing_info": "",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import DecodeError, Message
-from tesla_protocol.command.car_server_pb2 import Action, ParentalControlsEnableSettingsAction
+from tesla_protocol.command.car_server_pb2 import Action, ParentalControlsEnableSettingsAction, VehicleAction
 from tesla_protocol.command.universal_message_pb2 import MessageFault_E
 
 from tesla_sandbox.cars.climate import SEATS
@@ -23,24 +23,31 @@ class Call:
 Decoder = Callable[[Any], Iterable[Call]]
 
 
-def decode(payload: bytes) -> list[Call]:
-    """The commands that an action stands for; most stand for one.
+def parse(payload: bytes) -> VehicleAction:
+    """The action that the bytes encode.
 
     Raises:
-        ProtocolFault: DECODING for malformed bytes, INVALID_COMMAND for an unknown action,
-            BAD_PARAMETER for one without content.
+        ProtocolFault: DECODING for malformed bytes.
     """
     action = Action()
     try:
         action.ParseFromString(payload)
     except DecodeError as error:
         raise ProtocolFault(MessageFault_E.MESSAGEFAULT_ERROR_DECODING) from error
-    vehicle_action = action.vehicleAction
-    kind = vehicle_action.WhichOneof("vehicle_action_msg")
+    return action.vehicleAction
+
+
+def calls_of(action: VehicleAction) -> list[Call]:
+    """The commands that an action stands for; most stand for one.
+
+    Raises:
+        ProtocolFault: INVALID_COMMAND for an unknown action, BAD_PARAMETER for one without content.
+    """
+    kind = action.WhichOneof("vehicle_action_msg")
     decoder = _DECODERS.get(kind) if kind is not None else None
     if kind is None or decoder is None:
         raise ProtocolFault(MessageFault_E.MESSAGEFAULT_ERROR_INVALID_COMMAND)
-    calls = list(decoder(getattr(vehicle_action, kind)))
+    calls = list(decoder(getattr(action, kind)))
     if not calls:
         raise ProtocolFault(MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER)
     return calls

@@ -28,6 +28,7 @@ from tesla_sandbox.cars.security.actions import Call
 from tesla_sandbox.cars.security.faults import ProtocolFault
 from tesla_sandbox.cars.security.keychain import Key
 from tesla_sandbox.cars.security.permissions import check_permission
+from tesla_sandbox.cars.security.reads import read
 from tesla_sandbox.cars.security.status_reports import report
 
 
@@ -43,7 +44,11 @@ def execute(car: Car, domain: "Domain", payload: bytes, key: Key) -> bytes:
 
 
 def _infotainment(car: Car, payload: bytes, key: Key) -> bytes:
-    calls = actions.decode(payload)
+    action = actions.parse(payload)
+    answered = read(car, action)
+    if answered is not None:
+        return answered.SerializeToString()
+    calls = actions.calls_of(action)
     try:
         _run(car, calls, key)
     except CommandRefusal as refused:
