@@ -293,11 +293,11 @@ _ROWS = (
     ),
     CatalogueEntry(
         Reason.REASON_PUBLIC_KEY_NOT_HOSTED, StatusCode.FAILED_PRECONDITION, _OPERATOR, _BY_OPERATOR,
-        _APP_SETUP, _VERIFIED, metadata_keys=("domain",),
+        _APP_SETUP, _ON_USE, metadata_keys=("domain",),
     ),
     CatalogueEntry(
         Reason.REASON_PUBLIC_KEY_MISMATCH, StatusCode.FAILED_PRECONDITION, _OPERATOR, _BY_OPERATOR,
-        _APP_SETUP, _VERIFIED, metadata_keys=("domain",),
+        _APP_SETUP, _ON_USE, metadata_keys=("domain",),
     ),
     CatalogueEntry(
         Reason.REASON_VENDOR_BILLING_LIMIT_EXCEEDED, StatusCode.FAILED_PRECONDITION, _OPERATOR, _BY_OPERATOR,
