@@ -158,7 +158,9 @@ class Settings(BaseSettings):
     discovery_interval: Positive = timedelta(hours=1)
     """How often the devices of every connection are discovered again."""
     metrics_access: Literal["loopback", "everyone", "nobody"] = "loopback"
-    """Who may read `/metrics` on the HTTP side. A request that came through a proxy is not from loopback."""
+    """Who may read `/metrics` on the HTTP side. A request with a header that proxies add (`Forwarded`,
+    `X-Forwarded-For`, `X-Real-IP`, `Via`) is not from loopback; a proxy on this machine that adds none must not pass
+    `/metrics` on."""
     tls: TlsSettings = TlsSettings()
     tesla: TeslaSettings = TeslaSettings()
 

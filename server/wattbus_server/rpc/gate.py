@@ -22,6 +22,7 @@ from wattbus.v1.reason_pb2 import Reason
 from wattbus_server.problem import Problem
 from wattbus_server.rpc.caller import CURRENT_CALLER, Caller
 from wattbus_server.rpc.handlers import Context, abort
+from wattbus_server.settings import MINIMUM_ADMIN_KEY_CHARACTERS
 from wattbus_server.tenants.directory import TenantDirectory, tenant_of
 
 REQUEST_ID_HEADER = "x-request-id"
@@ -32,8 +33,6 @@ _PROCESS = secrets.token_hex(4)
 _CALLS = itertools.count(1)
 _VERIFIED_AT_MOST = 4096
 _OPEN_SERVICES = ("/grpc.health.v1.Health/",)
-
-MINIMUM_ADMIN_KEY_CHARACTERS = 32
 
 
 class Gate(grpc.aio.ServerInterceptor):
