@@ -99,6 +99,21 @@ async def test_watchers_of_the_same_thing_share_what_is_encoded(world: World) ->
     assert all(event == events[0] for event in events)
 
 
+async def test_what_watchers_share_is_never_old_news(world: World) -> None:
+    device, other = await world.link(["a", "b"])
+    first, second, third = (world.watcher(everything()) for _ in range(3))
+    for watcher in (first, second, third):
+        read_all(watcher)
+    world.hub.observe([energy(device, 50), energy(other, 50)])
+    assert len(read_all(first)[0].events) == 2
+    world.hub.observe([energy(device, 50)])
+    (response,) = read_all(second)
+    assert response.events[0].state == world.hub.get(device)
+    await world.link(["a"])
+    (response,) = read_all(third)
+    assert [event.HasField("state") for event in response.events] == [True, False]
+
+
 async def test_a_change_touches_only_watchers_whose_selection_holds_the_device(world: World) -> None:
     (first,) = await world.link(["a"])
     (second,) = await world.link(["a"], SECOND_CONNECTION)

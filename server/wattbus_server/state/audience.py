@@ -1,6 +1,7 @@
 """Audiences: all watchers with one selection and one mask; membership and events are kept once for all of them."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from wattbus_server.devices.selection import Selection
 from wattbus_server.state.dirty import DirtyMap
@@ -8,6 +9,17 @@ from wattbus_server.state.entry import DeviceEntry
 from wattbus_server.state.events import EventView
 from wattbus_server.state.mask import StateMask
 from wattbus_server.state.tokens import watch_digest
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Events that were joined for one watcher and may be just what another one needs."""
+
+    batch: Sequence[str]
+    """The devices that were dirty."""
+    events: bytes
+    number: int
+    """How many entries of the batch they tell; the others did not fit."""
 
 
 class Audience:
@@ -22,12 +34,28 @@ class Audience:
         self.members: dict[str, DeviceEntry] = {}
         """The selected devices that exist, by name."""
         self.watchers: set[DirtyMap] = set()
+        # What watchers that keep up were told of one version of the hub, by the first device of the batch.
+        self._joined: dict[str, Joined] = {}
+        self._joined_version = 0
         for entry in members:
             self._admit(entry)
 
     def missing(self) -> Sequence[str]:
         """Return the names that the selection asks for and that do not exist, or not for this selection."""
         return sorted(self.selection.devices - self.members.keys())
+
+    def joined(self, version: int, batch: Sequence[str]) -> Joined | None:
+        """Return what was joined for another watcher with the same batch while the hub was at this version."""
+        if version != self._joined_version:
+            self._joined = {}
+            self._joined_version = version
+        known = self._joined.get(batch[0])
+        return known if known is not None and known.batch == batch else None
+
+    def remember(self, joined: Joined) -> None:
+        """Keep what was joined at the version last asked for, if somebody else can need it."""
+        if len(self.watchers) > 1:
+            self._joined[joined.batch[0]] = joined
 
     def changed(self, entry: DeviceEntry) -> None:
         """Tell the watchers that a member has a new revision."""

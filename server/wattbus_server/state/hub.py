@@ -57,6 +57,7 @@ class StateHub:
         self._views: WeakValueDictionary[StateMask, EventView] = WeakValueDictionary()
         self._listeners: list[StateListener] = []
         self._sequence = 0
+        self._refreshed = 0
         self._departures = Departures(0)
         self._stop_listening: Callable[[], None] | None = None
         self.tokens = ResumeTokens(token_key, secrets.token_bytes(EPOCH_BYTES))
@@ -167,6 +168,7 @@ class StateHub:
             self._archive.changed(entry.name)
         elif merged.refreshed:
             entry.replace(merged.state)
+            self._refreshed += 1
             self._archive.refreshed(entry.name)
         else:
             return
@@ -238,6 +240,11 @@ class StateHub:
     def sequence(self) -> int:
         """The number of the latest change."""
         return self._sequence
+
+    @property
+    def version(self) -> int:
+        """A number that is another one after anything changed, observation times included."""
+        return self._sequence + self._refreshed
 
     @property
     def watcher_count(self) -> int:

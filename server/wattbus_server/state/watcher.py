@@ -3,6 +3,7 @@
 import asyncio
 
 from wattbus_server.devices.selection import Selection
+from wattbus_server.state.audience import Joined
 from wattbus_server.state.dirty import MARKER, DirtyMap
 from wattbus_server.state.events import CHANGE, SNAPSHOT, closing, removal
 from wattbus_server.state.hub import StateHub
@@ -80,12 +81,26 @@ class Watcher:
         batch = self._dirty.ready(MAXIMUM_EVENTS)
         if not batch:
             return None
-        events = self._events(batch)
-        del batch[len(events) :]
-        self._dirty.take(batch, self._audience.members)
+        events, number = self._joined(batch)
+        sent = batch[:number]
+        self._dirty.take(sent, self._audience.members)
         reset, self._reset = self._reset, False
-        events.append(closing(self._token(), in_sync=MARKER in batch, reset=reset))
-        return b"".join(events)
+        return events + closing(self._token(), in_sync=MARKER in sent, reset=reset)
+
+    def _joined(self, batch: list[str]) -> tuple[bytes, int]:
+        """Return the joined events of a batch, and how many of its entries they tell.
+
+        Watchers of the same thing that keep up are told the same, so the first one joins it for all.
+        """
+        audience = self._audience
+        keeps_up = not self._dirty.beginning and not self._dirty.merged
+        joined = audience.joined(self._hub.version, batch) if keeps_up else None
+        if joined is None:
+            events = self._events(batch)
+            joined = Joined(batch, b"".join(events), len(events))
+            if keeps_up:
+                audience.remember(joined)
+        return joined.events, joined.number
 
     def _events(self, batch: list[str]) -> list[bytes]:
         """Return the events of a batch, up to the one that reaches the size limit. The marker is an empty one."""
