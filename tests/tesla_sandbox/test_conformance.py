@@ -123,6 +123,15 @@ async def test_each_group_of_live_data_comes_alone(person: Person) -> None:
         assert shown[name]
 
 
+async def test_invitations_come_in_pages_of_25(person: Person) -> None:
+    path = f"/api/1/vehicles/{PAIRED_VIN}/invitations"
+    made = [(await person.post(path)).json()["response"]["id"] for _ in range(28)]
+    pages = [(await person.get(f"{path}?page={page}")).json() for page in (1, 2, 3)]
+    assert [page["count"] for page in pages] == [25, 3, 0]
+    assert sorted(entry["id"] for page in pages for entry in page["response"]) == sorted(made)
+    assert [page["pagination"]["next"] for page in pages] == [2, None, None]
+
+
 async def test_no_token_a_strange_one_and_a_partner_s_are_refused(person: Person) -> None:
     partner = await person.partner_token()
     wrong: Wrong = {}

@@ -15,6 +15,7 @@ from tesla_sandbox.fleet_api import fields
 from tesla_sandbox.fleet_api.answers import answer, json_answer, list_answer, not_found, refusal
 from tesla_sandbox.fleet_api.call import FleetCall
 from tesla_sandbox.fleet_api.endpoints import EndpointTable
+from tesla_sandbox.fleet_api.pagination import page_number, pagination
 from tesla_sandbox.scopes import Scope
 from tesla_sandbox.world import User
 
@@ -53,19 +54,14 @@ async def remove_driver(call: FleetCall) -> Response:
 
 @SHARING_ENDPOINTS.endpoint("GET", _INVITATIONS, any_of=_LISTING)
 async def invitations(call: FleetCall) -> Response:
-    """The car's invitations, newest first, at most 25."""
-    car, user = _owned_car(call), call.require_user()
+    """The car's invitations, newest first, 25 on a page."""
+    car, user, page = _owned_car(call), call.require_user(), page_number(call, "page", 1)
     newest = sorted(car.sharing.invitations.values(), key=lambda entry: -entry.expires_at)
-    shown = [_invitation(call, car, user, entry) for entry in newest[:LARGEST_PAGE]]
-    pagination = {
-        "previous": None,
-        "next": 2 if len(newest) > LARGEST_PAGE else None,
-        "current": 1,
-        "per_page": LARGEST_PAGE,
-        "count": len(newest),
-        "pages": max(-(-len(newest) // LARGEST_PAGE), 1),
-    }
-    return json_answer({"response": shown, "pagination": pagination, "count": len(shown)})
+    listed = newest[(page - 1) * LARGEST_PAGE : page * LARGEST_PAGE]
+    shown = [_invitation(call, car, user, entry) for entry in listed]
+    return json_answer(
+        {"response": shown, "pagination": pagination(len(newest), page, LARGEST_PAGE), "count": len(shown)}
+    )
 
 
 @SHARING_ENDPOINTS.endpoint("POST", _INVITATIONS, any_of=_CHANGING)

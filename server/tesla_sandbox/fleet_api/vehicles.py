@@ -14,6 +14,7 @@ from tesla_sandbox.fleet_api import fields
 from tesla_sandbox.fleet_api.answers import answer, invalid_field, json_answer
 from tesla_sandbox.fleet_api.call import FleetCall
 from tesla_sandbox.fleet_api.endpoints import EndpointTable
+from tesla_sandbox.fleet_api.pagination import page_number, pagination
 from tesla_sandbox.fleet_api.rate_limits import RateClass
 from tesla_sandbox.fleet_api.vehicle_access import remote_car
 from tesla_sandbox.scopes import Scope
@@ -32,23 +33,15 @@ _ENDPOINT_NAMES = frozenset(GROUPS) | {LOCATION, COMBINATION}
 async def vehicles(call: FleetCall) -> Response:
     """One page of the account's cars."""
     user = call.require_user()
-    size = _page_number(call, "page_size", LARGEST_PAGE)
-    page = _page_number(call, "page", 1)
+    size = page_number(call, "page_size", LARGEST_PAGE)
+    page = page_number(call, "page", 1)
     if size > LARGEST_PAGE:
         raise invalid_field("page_size", f"must be at most {LARGEST_PAGE}")
-    pages = max(-(-len(user.vins) // size), 1)
     shown = list(user.vins)[(page - 1) * size : page * size]
     return json_answer(
         {
             "response": [vehicle_record(call.world.cars[vin], user) for vin in shown],
-            "pagination": {
-                "previous": page - 1 if page > 1 else None,
-                "next": page + 1 if page < pages else None,
-                "current": page,
-                "per_page": size,
-                "count": len(user.vins),
-                "pages": pages,
-            },
+            "pagination": pagination(len(user.vins), page, size),
             "count": len(shown),
         }
     )
@@ -125,10 +118,3 @@ def _wanted_groups(call: FleetCall) -> frozenset[str]:
     if unknown:
         raise invalid_field("endpoints", f"contains the unknown value {unknown[0][:50]}")
     return names
-
-
-def _page_number(call: FleetCall, name: str, default: int) -> int:
-    text = call.query.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) < 8 and int(text) > 0):
-        raise invalid_field(name, "must be a positive whole number")
-    return int(text)
