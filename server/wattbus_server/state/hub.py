@@ -9,7 +9,6 @@ import secrets
 import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from weakref import WeakValueDictionary
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -21,10 +20,10 @@ from wattbus_server.problem import not_found
 from wattbus_server.state import metrics
 from wattbus_server.state.archive import StateArchive, StoredState
 from wattbus_server.state.audience import Audience
+from wattbus_server.state.audiences import Audiences
 from wattbus_server.state.departures import Departures
 from wattbus_server.state.dirty import DirtyMap
 from wattbus_server.state.entry import DeviceEntry
-from wattbus_server.state.events import EventView
 from wattbus_server.state.mask import StateMask
 from wattbus_server.state.merge import NANOSECONDS, VALUES_OF_KIND, Merged, merge
 from wattbus_server.state.tokens import EPOCH_BYTES, ResumeTokens
@@ -53,8 +52,7 @@ class StateHub:
         self._registry = registry
         self._archive = StateArchive(engine, self._stored)
         self._entries: dict[str, DeviceEntry] = {}
-        self._audiences: dict[tuple[Selection, StateMask], Audience] = {}
-        self._views: WeakValueDictionary[StateMask, EventView] = WeakValueDictionary()
+        self._audiences = Audiences()
         self._listeners: list[StateListener] = []
         self._sequence = 0
         self._refreshed = 0
@@ -206,7 +204,7 @@ class StateHub:
     def _add(self, record: DeviceRecord) -> None:
         entry = self._entries[record.name] = DeviceEntry(record, DeviceState(device=record.name))
         self._restamp(entry)
-        self._welcome(entry)
+        self._audiences.welcome(entry)
 
     def _update(self, entry: DeviceEntry, record: DeviceRecord) -> None:
         before, entry.record = entry.record, record
@@ -217,7 +215,7 @@ class StateHub:
         for audience in tuple(entry.audiences):
             if not audience.selection.matches(record):
                 audience.dismiss(entry, self._sequence)
-        self._welcome(entry)
+        self._audiences.welcome(entry)
 
     def _remove(self, entry: DeviceEntry) -> None:
         del self._entries[entry.name]
@@ -225,14 +223,8 @@ class StateHub:
         self._departures.add(self._sequence, entry.record, time.monotonic())
         for audience in tuple(entry.audiences):
             audience.dismiss(entry, self._sequence)
-        for view in self._views.values():
-            view.forget(entry.name)
+        self._audiences.forget(entry.name)
         self._archive.changed(entry.name)
-
-    def _welcome(self, entry: DeviceEntry) -> None:
-        for audience in self._audiences.values():
-            if entry.name not in audience.members and audience.selection.matches(entry.record):
-                audience.welcome(entry)
 
     # Watching
 
@@ -249,27 +241,19 @@ class StateHub:
     @property
     def watcher_count(self) -> int:
         """How many streams watch now."""
-        return sum(len(audience.watchers) for audience in self._audiences.values())
+        return len(self._audiences)
 
     def join(self, selection: Selection, mask: StateMask, dirty: DirtyMap) -> Audience:
         """From now on note in a dirty map what changes in a selection."""
-        audience = self._audiences.get((selection, mask))
-        if audience is None:
-            members = [self._entries[record.name] for record in self._registry.select(selection)]
-            audience = self._audiences[selection, mask] = Audience(selection, mask, self._view(mask), members)
-        audience.watchers.add(dirty)
-        metrics.WATCHERS.inc()
-        return audience
+
+        def members() -> list[DeviceEntry]:
+            return [self._entries[record.name] for record in self._registry.select(selection)]
+
+        return self._audiences.join(selection, mask, dirty, members)
 
     def leave(self, audience: Audience, dirty: DirtyMap) -> None:
         """Note nothing more in a dirty map; harmless if it was left before."""
-        if dirty not in audience.watchers:
-            return
-        audience.watchers.remove(dirty)
-        metrics.WATCHERS.dec()
-        if not audience.watchers:
-            del self._audiences[audience.selection, audience.mask]
-            audience.dissolve()
+        self._audiences.leave(audience, dirty)
 
     def departure_revision(self, device: str, tenant: str) -> int:
         """Return the revision under which a device left a selection; 0 if it left too long ago.
@@ -292,12 +276,6 @@ class StateHub:
         departed = (name for name in left if name not in audience.members)
         changed = (name for name, entry in audience.members.items() if entry.state.revision > sequence)
         return [*dict.fromkeys(departed), *sorted(changed)]
-
-    def _view(self, mask: StateMask) -> EventView:
-        view = self._views.get(mask)
-        if view is None:
-            view = self._views[mask] = EventView(mask)
-        return view
 
     def _entry(self, device: str) -> DeviceEntry:
         entry = self._entries.get(device)
