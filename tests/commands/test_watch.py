@@ -14,6 +14,7 @@ from wattbus.v1.reason_pb2 import Reason
 
 from tests.commands.house import PATIENCE_SECONDS, House, opened, set_limit, simple, states
 from tests.state.world import OTHER_TENANT, TENANT
+from wattbus_server.commands import journal as journal_module
 from wattbus_server.commands import life
 from wattbus_server.commands.journal import Journal
 from wattbus_server.devices.selection import Selection
@@ -260,3 +261,19 @@ async def test_a_reader_hears_a_heartbeat_while_other_devices_are_busy(house: Ho
     heard.set()
     await work
     assert reader.seen == []
+
+
+async def test_readers_further_back_than_the_memory_reaches_lose_nothing(
+    house: House, car: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "KEPT_IN_MEMORY", 4)
+    late, live = Reader(house), Reader(house)
+    await late.begin()
+    live.token = late.token
+    reading = asyncio.create_task(live.read(12))
+    made = [await house.create(car, set_limit(percent)) for percent in (80, 90)]
+    await reading
+    await late.read(12)
+    expected = [(command.name, state) for command in made for state in LIFE_OF_A_SETTING]
+    assert sorted(late.seen) == sorted(live.seen) == sorted(expected)
+    assert late.sequences == live.sequences == sorted(set(late.sequences))

@@ -5,6 +5,7 @@ is never followed by the late commit of a smaller one.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,10 @@ from wattbus_server.commands.life import FINISHED, UNFINISHED
 from wattbus_server.paging import read_time_key, time_key
 from wattbus_server.problem import Problem, not_found
 from wattbus_server.storage.tables import command_events, commands
+
+KEPT_IN_MEMORY = 1000
+"""Newest transitions that are kept in memory too: otherwise each of many streams would read each one from the database,
+and one tenant's streams would slow down everybody's commands."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +61,15 @@ class Journal:
         self._listeners: list[JournalListener] = []
         self.last_sequence = 0
         """The number of the newest transition that this process knows of."""
+        self._newest: deque[tuple[str, StoredEvent]] = deque()
+        # Every transition behind this number is in `_newest`, because only this process writes. None: not loaded yet.
+        self._kept_behind: int | None = None
 
     async def load(self) -> None:
         """Find out how far the log goes, once, at start."""
         async with self._engine.connect() as database:
             newest = await database.scalar(select(func.max(command_events.c.sequence)))
-        self.last_sequence = newest or 0
+        self.last_sequence = self._kept_behind = newest or 0
 
     def listen(self, listener: JournalListener) -> Callable[[], None]:
         """Tell a listener the tenant of every new transition, which is then in the log; returns what ends that."""
@@ -88,7 +96,7 @@ class Journal:
                 async with self._engine.begin() as database:
                     await database.execute(insert(commands).values(**row))
                     sequence = await _log(database, tenant, command)
-                self._tell(tenant, sequence)
+                self._tell(tenant, sequence, command)
         except IntegrityError:
             earlier = await self.repeated(tenant, command.request_id, request_hash)
             if earlier is None:
@@ -103,7 +111,7 @@ class Journal:
                 row = commands.c.name == command.name
                 await database.execute(update(commands).where(row).values(**_values(tenant, command)))
                 sequence = await _log(database, tenant, command)
-            self._tell(tenant, sequence)
+            self._tell(tenant, sequence, command)
 
     async def prune(self, commands_before: datetime, events_before: datetime) -> None:
         """Delete finished commands that were created, and transitions that happened, before these moments.
@@ -117,8 +125,11 @@ class Journal:
             await database.execute(delete(command_events).where(old_events))
             await database.execute(delete(commands).where(old_commands))
 
-    def _tell(self, tenant: str, sequence: int) -> None:
+    def _tell(self, tenant: str, sequence: int, command: Command) -> None:
         self.last_sequence = sequence
+        self._newest.append((tenant, StoredEvent(sequence, command.device, command)))
+        if len(self._newest) > KEPT_IN_MEMORY:
+            self._kept_behind = self._newest.popleft()[1].sequence
         for listener in tuple(self._listeners):
             listener(tenant)
 
@@ -190,6 +201,8 @@ class Journal:
 
     async def events(self, tenant: str, after: int, limit: int) -> Sequence[StoredEvent]:
         """Return the next transitions of a tenant's commands behind a sequence number."""
+        if self._kept_behind is not None and after >= self._kept_behind:
+            return self._events_in_memory(tenant, after)[:limit]
         query = (
             select(command_events)
             .where(command_events.c.tenant == tenant, command_events.c.sequence > after)
@@ -199,6 +212,15 @@ class Journal:
         async with self._engine.connect() as database:
             rows = (await database.execute(query)).mappings()
             return [StoredEvent(row["sequence"], row["device"], Command.FromString(row["command"])) for row in rows]
+
+    def _events_in_memory(self, tenant: str, after: int) -> Sequence[StoredEvent]:
+        found = []
+        for owner, event in reversed(self._newest):
+            if event.sequence <= after:
+                break
+            if owner == tenant:
+                found.append(event)
+        return found[::-1]
 
     async def continues_after(self, sequence: int) -> bool:
         """Say whether the log goes on after a sequence number: it was reached, and nothing behind it is pruned."""
