@@ -9,6 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from joserfc.jwk import RSAKey
 
 from tesla_sandbox.auth.signing_key import seeded_signing_key
 from tesla_sandbox.auth.token_store import TokenStore
@@ -117,12 +118,16 @@ class World:
         self.cars: dict[str, Car] = {}
         self.homes: dict[int, Home] = {}
         self.sessions: dict[str, str] = {}
-        self.signing_key = seeded_signing_key(seed)
         self.requests: deque[LoggedRequest] = deque(maxlen=REQUEST_LOG_LENGTH)
         self.base_url = "http://127.0.0.1:0"
         self.on_telemetry_change: Callable[[Car], None] = _ignore
         self._vins_by_id: dict[str, str] = {}
         self._waiting_for_key: dict[str, bool] = {}
+
+    @property
+    def signing_key(self) -> RSAKey:
+        """The key that signs tokens; made when it is needed first, because that takes a moment."""
+        return seeded_signing_key(self.seed)
 
     def region_url(self, region: str) -> str:
         """The base URL at which this sandbox serves the Fleet API of a region."""
