@@ -61,6 +61,7 @@ class App:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._leaving = asyncio.Event()
         self._draining = asyncio.Event()
         self._stack = AsyncExitStack()
         self.grpc_address = ""
@@ -81,7 +82,8 @@ class App:
             self._stack = stack.pop_all()
 
     async def close(self) -> None:
-        """Drain and stop everything."""
+        """Drain and stop everything. Both doors say at once that they take no more work."""
+        self._leaving.set()
         await self._stack.aclose()
 
     async def _start(self) -> None:
@@ -193,7 +195,7 @@ class App:
     async def _open_doors(self) -> None:
         settings = self._settings
         web = create_web(
-            self._flow, settings, self._public_url, self._adapters.values(), lambda: not self._draining.is_set()
+            self._flow, settings, self._public_url, self._adapters.values(), lambda: not self._leaving.is_set()
         )
         await self._http.start(web)
         self._stack.push_async_callback(self._close_http)

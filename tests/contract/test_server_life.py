@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -98,6 +99,25 @@ async def test_a_stopping_server_sends_the_last_token_and_says_so(tmp_path_facto
             assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "SERVER_DRAINING")
         assert await asyncio.wait_for(service.process.wait(), 30) == 0
     assert "Traceback" not in "".join(service.stderr)
+
+
+async def test_both_doors_say_at_once_that_the_server_leaves(tmp_path_factory: pytest.TempPathFactory) -> None:
+    setup = Setup(tmp_path_factory.mktemp("leaving"))
+    async with setup.service(None, DRAIN_DELAY="PT3S") as service, httpx.AsyncClient(trust_env=False) as browser:
+        tenant = await service.new_tenant()
+        assert (await browser.get(f"{service.http_url}/healthz")).status_code == 200
+        service.process.send_signal(signal.SIGTERM)
+        stub: Any = health_pb2_grpc.HealthStub(service.channel)
+
+        async def unready() -> bool | None:
+            answer = await stub.Check(health_pb2.HealthCheckRequest())
+            page = await browser.get(f"{service.http_url}/healthz")
+            serving = answer.status == health_pb2.HealthCheckResponse.SERVING
+            return (not serving and page.status_code == 503) or None
+
+        assert await eventually(unready)
+        # Balancers have not noticed yet, so that calls are still answered.
+        assert await tenant.list_devices() == []
 
 
 async def _rest(watch: Any) -> None:

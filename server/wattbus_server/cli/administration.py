@@ -9,8 +9,8 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from wattbus_server.cli.environment import read_settings
 from wattbus_server.problem import Problem
-from wattbus_server.settings import Settings
 from wattbus_server.storage.database import open_engine
 from wattbus_server.storage.migrate import migrate
 from wattbus_server.tenants.directory import TenantDirectory
@@ -70,8 +70,10 @@ def revoke_key(name: Annotated[str, typer.Argument(help="`tenants/â€¦/apiKeys/â€
 
 
 def _with_directory(work: Callable[[TenantDirectory], Awaitable[Result]]) -> Result:
+    settings = read_settings()
+
     async def run() -> Result:
-        engine = open_engine(Settings().database_url)
+        engine = open_engine(settings.database_url)
         try:
             await migrate(engine)
             directory = TenantDirectory(engine)

@@ -9,9 +9,9 @@ import sys
 
 import structlog
 import typer
-from pydantic import ValidationError
 
 from wattbus_server.app import App, ConfigurationError
+from wattbus_server.cli.environment import read_settings
 from wattbus_server.logs import configure_logs
 from wattbus_server.settings import Settings, misspelt
 
@@ -23,13 +23,7 @@ SHUTDOWN_WATCHDOG_SECONDS = 30
 
 def serve() -> None:
     """Run the service. Settings come from the environment and from `.env`; see docs/settings.md."""
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        for problem in error.errors():
-            variable = "WATTBUS_" + "__".join(str(part).upper() for part in problem["loc"])
-            typer.echo(f"{variable}: {problem['msg']}", err=True)
-        raise typer.Exit(2) from None
+    settings = read_settings()
     configure_logs(settings.log_level, settings.log_format)
     for variable in misspelt(os.environ):
         log.warning("unknown_setting", variable=variable)
