@@ -15,6 +15,8 @@ ECHO = "/bench.Bare/Echo"
 WATCH = "/bench.Bare/Watch"
 IDLE = "/bench.Bare/Idle"
 
+STOP_SECONDS = 5.0
+
 _TOKEN = "A" * 68
 _SEQUENCE = 1_700_000_000_000_000
 
@@ -89,7 +91,7 @@ async def main(options: Sequence[tuple[str, int]] = (("grpc.so_reuseport", 0),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     await serve_commands({"port": port, "key": "none"}, {"change": bare.change})
-    await server.stop(0)
+    await server.stop(STOP_SECONDS)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ class Client:
     def __init__(self, channel: grpc.aio.Channel, server: ServerProcess) -> None:
         self._channel = channel
         self._metadata = (("authorization", f"Bearer {server.ready['key']}"),)
+        self._streams: list[Stream] = []
 
     async def calls_per_second(self, method: str, request: bytes, callers: int, calls: int) -> float:
         """Make calls from several callers at once and return how many were answered in a second."""
@@ -44,7 +45,14 @@ class Client:
     def stream(self, method: str, request: bytes) -> "Stream":
         """Open a stream."""
         call: Watch = self._channel.unary_stream(method, response_deserializer=WatchDeviceStatesResponse.FromString)
-        return Stream(call(request, metadata=self._metadata))
+        stream = Stream(call(request, metadata=self._metadata))
+        self._streams.append(stream)
+        return stream
+
+    def close(self) -> None:
+        """End all streams, so that the server does not have to."""
+        for stream in self._streams:
+            stream.cancel()
 
 
 class Stream:
@@ -71,4 +79,6 @@ async def connected(server: ServerProcess) -> AsyncIterator[Client]:
     """Yield a client with a connection of its own."""
     options = [("grpc.use_local_subchannel_pool", 1)]
     async with grpc.aio.insecure_channel(server.address, options=options) as channel:
-        yield Client(channel, server)
+        client = Client(channel, server)
+        yield client
+        client.close()
