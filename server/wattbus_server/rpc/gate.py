@@ -8,6 +8,7 @@ other error. Health checks need no key; everything else does, reflection include
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 import itertools
 import re
@@ -42,9 +43,9 @@ class Gate(grpc.aio.ServerInterceptor):
         self._tenants = tenants
         self._admin_key = admin_key.get_secret_value()
         self._draining = draining
-        # Names of keys by the header that showed them, so that a header is hashed once. Every use asks again whether
-        # the key still works.
-        self._verified: dict[str, str] = {}
+        # Names of keys by the hash of the header that showed them, so that a header is taken apart once. Every use asks
+        # again whether the key still works.
+        self._verified: dict[bytes, str] = {}
 
     async def intercept_service(
         self,
@@ -65,28 +66,33 @@ class Gate(grpc.aio.ServerInterceptor):
             return Caller(request_id)
         if self._draining.is_set():
             raise Problem(Reason.REASON_SERVER_DRAINING, "This server is shutting down. Connect again.")
-        key = self._verified.get(credentials[0]) if len(credentials) == 1 else None
+        shown = _hash(credentials[0]) if len(credentials) == 1 else b""
+        key = self._verified.get(shown)
         if key is None or not self._tenants.is_working(key):
             secret = _bearer_secret(credentials)
             if self._is_operator(secret):
                 return Caller(request_id, is_operator=True)
-            key = self._verify(secret, credentials[0])
+            key = self._verify(secret, shown)
         return Caller(request_id, tenant_of(key), key)
 
-    def _verify(self, secret: str, header: str) -> str:
+    def _verify(self, secret: str, shown: bytes) -> str:
         """Return the name of the key that has a secret."""
         key = self._tenants.authenticate(secret)
         if key is None:
             raise Problem(Reason.REASON_API_KEY_INVALID, "The API key is malformed, unknown or revoked.")
         if len(self._verified) >= _VERIFIED_AT_MOST:
             self._verified.clear()
-        self._verified[header] = key.name
+        self._verified[shown] = key.name
         return key.name
 
     def _is_operator(self, secret: str) -> bool:
         return len(self._admin_key) >= MINIMUM_ADMIN_KEY_CHARACTERS and hmac.compare_digest(
             secret.encode(), self._admin_key.encode()
         )
+
+
+def _hash(header: str | bytes) -> bytes:
+    return hashlib.sha256(header.encode() if isinstance(header, str) else header).digest()
 
 
 def _read(metadata: Any) -> tuple[str, list[Any]]:
