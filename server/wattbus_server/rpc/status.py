@@ -24,11 +24,12 @@ DETAILS_TRAILER = "grpc-status-details-bin"
 PUSHBACK_TRAILER = "grpc-retry-pushback-ms"
 
 MAXIMUM_DETAILS_BYTES = 4096
-MAXIMUM_MESSAGE_CHARACTERS = 400
+MAXIMUM_MESSAGE_BYTES = 400
 MAXIMUM_VIOLATIONS = 20
-MAXIMUM_TEXT_CHARACTERS = 200
-MAXIMUM_METADATA_CHARACTERS = 300
+MAXIMUM_TEXT_BYTES = 200
+MAXIMUM_METADATA_BYTES = 300
 MAXIMUM_LINKS = 4
+_CUT_MARK = "…"
 
 # Client libraries retry UNAVAILABLE within milliseconds. Longer waits tell them not to.
 LONGEST_PUSHBACK = timedelta(seconds=5)
@@ -39,7 +40,7 @@ def status_of(problem: Problem, request_id: str) -> status_pb2.Status:
     entry = catalogue.entry(problem.reason)
     # What was recorded is complete; what no ledger keeps is told as whole.
     problem = replace(problem, blockers=[_whole(blocker) for blocker in problem.blockers])
-    status = status_pb2.Status(code=entry.code.value[0], message=_cut(problem.message, MAXIMUM_MESSAGE_CHARACTERS))
+    status = status_pb2.Status(code=entry.code.value[0], message=_cut(problem.message, MAXIMUM_MESSAGE_BYTES))
     for detail in _facts(problem, request_id):
         _append(status, detail)
     for detail in _conveniences(problem):
@@ -100,7 +101,7 @@ def _short_form(blocker: Blocker) -> Blocker:
         reason=blocker.reason,
         device=blocker.device,
         connection=blocker.connection,
-        message=_cut(blocker.message, MAXIMUM_TEXT_CHARACTERS),
+        message=_cut(blocker.message, MAXIMUM_TEXT_BYTES),
     )
     for remedy in blocker.remedies[:1]:
         short.remedies.add(actor=remedy.actor, place=remedy.place, link=remedy.link)
@@ -112,7 +113,7 @@ def _facts(problem: Problem, request_id: str) -> Iterator[Message]:
     yield error_details_pb2.ErrorInfo(
         reason=problem.reason_name,
         domain=ERROR_DOMAIN,
-        metadata={key: _cut(value, MAXIMUM_METADATA_CHARACTERS) for key, value in _metadata(problem).items()},
+        metadata={key: _cut(value, MAXIMUM_METADATA_BYTES) for key, value in _metadata(problem).items()},
     )
     if problem.field_violations:
         yield _bad_request(problem)
@@ -128,7 +129,7 @@ def _facts(problem: Problem, request_id: str) -> Iterator[Message]:
     yield error_details_pb2.RequestInfo(request_id=request_id)
     text = next((blocker.end_user_message for blocker in problem.blockers if blocker.end_user_message), "")
     yield error_details_pb2.LocalizedMessage(
-        locale="en-US", message=_cut(text or catalogue.entry(problem.reason).end_user_message, MAXIMUM_TEXT_CHARACTERS)
+        locale="en-US", message=_cut(text or catalogue.entry(problem.reason).end_user_message, MAXIMUM_TEXT_BYTES)
     )
 
 
@@ -140,7 +141,7 @@ def _conveniences(problem: Problem) -> Iterator[Message]:
     if links:
         help_links = error_details_pb2.Help()
         for place, link in dict.fromkeys(links[:MAXIMUM_LINKS]):
-            help_links.links.add(description=_cut(place, MAXIMUM_TEXT_CHARACTERS), url=link)
+            help_links.links.add(description=_cut(place, MAXIMUM_TEXT_BYTES), url=link)
         yield help_links
 
 
@@ -153,8 +154,8 @@ def _bad_request(problem: Problem) -> error_details_pb2.BadRequest:
     bad_request = error_details_pb2.BadRequest()
     for violation in problem.field_violations[:MAXIMUM_VIOLATIONS]:
         bad_request.field_violations.add(
-            field=_cut(violation.field, MAXIMUM_TEXT_CHARACTERS),
-            description=_cut(violation.description, MAXIMUM_TEXT_CHARACTERS),
+            field=_cut(violation.field, MAXIMUM_TEXT_BYTES),
+            description=_cut(violation.description, MAXIMUM_TEXT_BYTES),
             reason=problem.reason_name,
         )
         if bad_request.ByteSize() > MAXIMUM_DETAILS_BYTES // 2:
@@ -168,7 +169,7 @@ def _bad_request(problem: Problem) -> error_details_pb2.BadRequest:
 def _quota_failure(problem: Problem) -> error_details_pb2.QuotaFailure:
     quota = error_details_pb2.QuotaFailure()
     subject = problem.metadata.get("device") or problem.metadata.get("connection") or problem.reason_name
-    quota.violations.add(subject=subject, description=_cut(problem.message, MAXIMUM_TEXT_CHARACTERS))
+    quota.violations.add(subject=subject, description=_cut(problem.message, MAXIMUM_TEXT_BYTES))
     return quota
 
 
@@ -176,7 +177,7 @@ def _resource_info(problem: Problem) -> error_details_pb2.ResourceInfo:
     return error_details_pb2.ResourceInfo(
         resource_type=problem.metadata.get("resourceType", "command"),
         resource_name=problem.metadata.get("resourceName", problem.metadata.get("requestId", "")),
-        description=_cut(problem.message, MAXIMUM_TEXT_CHARACTERS),
+        description=_cut(problem.message, MAXIMUM_TEXT_BYTES),
     )
 
 
@@ -186,13 +187,13 @@ def _precondition_failure(problem: Problem) -> error_details_pb2.PreconditionFai
         failure.violations.add(
             type=Reason.Name(blocker.reason).removeprefix("REASON_"),
             subject=blocker.device or blocker.connection,
-            description=_cut(blocker.message, MAXIMUM_TEXT_CHARACTERS),
+            description=_cut(blocker.message, MAXIMUM_TEXT_BYTES),
         )
     if not failure.violations:
         failure.violations.add(
             type=problem.reason_name,
             subject=problem.metadata.get("device", ""),
-            description=_cut(problem.message, MAXIMUM_TEXT_CHARACTERS),
+            description=_cut(problem.message, MAXIMUM_TEXT_BYTES),
         )
     return failure
 
@@ -204,4 +205,10 @@ def _append(status: status_pb2.Status, detail: Message) -> None:
 
 
 def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    """Cut a text to so many bytes of UTF-8: headers are counted in bytes, and a character can have four."""
+    encoded = text.encode()
+    return (
+        text
+        if len(encoded) <= limit
+        else encoded[: limit - len(_CUT_MARK.encode())].decode(errors="ignore") + _CUT_MARK
+    )
