@@ -148,7 +148,7 @@ class Blocker(_message.Message):
     message: _builtins.str
     """One sentence for developers. Output only."""
     end_user_message: _builtins.str
-    """One sentence for the end user, in the language of the call. Output only."""
+    """One sentence for the end user, in English. Output only."""
     state: Global___BlockerState.ValueType
     """Whether it still stands. Output only."""
     evidence: _builtins.str
