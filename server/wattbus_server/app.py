@@ -3,8 +3,8 @@
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Collection, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Collection, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 
 import structlog
 from wattbus.v1 import admin_service_pb2, connection_service_pb2, device_service_pb2
@@ -75,10 +75,7 @@ class App:
         """
         async with AsyncExitStack() as stack:
             self._stack = stack
-            try:
-                await self._start()
-            except (ValueError, OSError) as error:
-                raise ConfigurationError(str(error)) from error
+            await self._start()
             self._stack = stack.pop_all()
 
     async def close(self) -> None:
@@ -89,7 +86,8 @@ class App:
     async def _start(self) -> None:
         settings = self._settings
         await self._open_storage()
-        self._http = HttpServer(settings.http_host, settings.http_port)
+        with _settings_at_fault():
+            self._http = HttpServer(settings.http_host, settings.http_port)
         # In case a later stage fails; at the end it is closed with the other door, before the rooms.
         self._stack.push_async_callback(self._close_http)
         self._public_url = settings.public_url or self._http.url
@@ -102,7 +100,8 @@ class App:
 
     async def _open_storage(self) -> None:
         key = self._settings.encryption_key.get_secret_value()
-        self._vault = Vault.from_settings(key)
+        with _settings_at_fault():
+            self._vault = Vault.from_settings(key)
         self._token_key = hmac.digest(key.split(",")[0].encode(), b"resume tokens", hashlib.sha256)
         self._engine = open_engine(self._settings.database_url)
         self._stack.push_async_callback(self._engine.dispose)
@@ -112,7 +111,8 @@ class App:
         self._run_forever(self._reload_tenants())
 
     async def _open_vendors(self) -> None:
-        tesla = TeslaAdapter(self._settings, self._public_url, SqlSessionStore(self._engine))
+        with _settings_at_fault():
+            tesla = TeslaAdapter(self._settings, self._public_url, SqlSessionStore(self._engine))
         self._stack.push_async_callback(tesla.close)
         self._adapters: dict[Vendor.ValueType, VendorAdapter] = {tesla.vendor: tesla}
 
@@ -200,7 +200,8 @@ class App:
         await self._http.start(web)
         self._stack.push_async_callback(self._close_http)
         self.http_url = self._http.url
-        rpc = RpcServer(settings, self._tenants, self._services(), self._draining)
+        with _settings_at_fault():
+            rpc = RpcServer(settings, self._tenants, self._services(), self._draining)
         self._stack.push_async_callback(rpc.stop)
         await rpc.start()
         host = f"[{settings.grpc_host}]" if ":" in settings.grpc_host else settings.grpc_host
@@ -255,3 +256,12 @@ class App:
             await asyncio.gather(task, return_exceptions=True)
 
         self._stack.push_async_callback(stop)
+
+
+@contextmanager
+def _settings_at_fault() -> Iterator[None]:
+    """Explain what goes wrong in the block by the settings; elsewhere the same errors are defects and show a trace."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(str(error)) from error

@@ -251,9 +251,12 @@ async def test_settings_that_make_no_server_are_explained(
 
 async def test_two_servers_do_not_share_a_port(grpc_server: Service, tmp_path_factory: pytest.TempPathFactory) -> None:
     setup = Setup(tmp_path_factory.mktemp("port"))
-    with pytest.raises(ProcessFailedError):
+    with pytest.raises(ProcessFailedError) as caught:
         async with setup.service(None, GRPC_PORT=grpc_server.address.rsplit(":", 1)[1]):
             pass
+    assert "ended with 2" in str(caught.value)
+    assert f"{grpc_server.address} cannot be opened" in str(caught.value)
+    assert "Traceback" not in str(caught.value)
 
 
 async def test_the_command_line_makes_tenants_and_keys_that_a_running_server_accepts(

@@ -19,20 +19,29 @@ def bind(server: grpc.aio.Server, settings: Settings) -> int:
 
     Raises:
         InsecureAddressError: without TLS, on an address other than loopback, unless `allow_plaintext` is set.
+        OSError: the port is taken, or a TLS file cannot be read.
     """
-    address = (
-        f"[{settings.grpc_host}]:{settings.grpc_port}"
-        if ":" in settings.grpc_host
-        else (f"{settings.grpc_host}:{settings.grpc_port}")
-    )
+    host = f"[{settings.grpc_host}]" if ":" in settings.grpc_host else settings.grpc_host
+    address = f"{host}:{settings.grpc_port}"
+    credentials = _credentials(settings)
+    try:
+        if credentials is not None:
+            return server.add_secure_port(address, credentials)
+        return server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise OSError(f"the gRPC port {address} cannot be opened; is it taken?") from error
+
+
+def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
+    """Return the credentials of the port; None for plaintext, where that is allowed."""
     if settings.tls.certificate_file is not None:
-        return server.add_secure_port(address, _rotating_credentials(settings.tls))
+        return _rotating_credentials(settings.tls)
     if not settings.allow_plaintext and not is_loopback(settings.grpc_host):
         raise InsecureAddressError(
             f"{settings.grpc_host} is reachable from the network: set WATTBUS_TLS__CERTIFICATE_FILE and "
             "WATTBUS_TLS__PRIVATE_KEY_FILE, or WATTBUS_ALLOW_PLAINTEXT=true behind a proxy that adds TLS."
         )
-    return server.add_insecure_port(address)
+    return None
 
 
 def is_loopback(host: str) -> bool:
