@@ -14,6 +14,7 @@ DRIVER = shutil.which("chromedriver")
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 ARGUMENTS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1300,1000"]
 GONE = {"stale element reference", "no such element"}
+OF_ANOTHER_DOCUMENT = "Node with given id does not belong to the document"
 
 
 class ElementGoneError(Exception):
@@ -79,6 +80,9 @@ class Browser:
         answered = await self._client.request(method, f"/session/{self._session}{path}", json=body)
         result = answered.json()["value"]
         if answered.status_code == 404 and result["error"] in GONE:
+            raise ElementGoneError
+        # chromedriver's other words for an element whose page was replaced between finding and asking.
+        if answered.status_code == 500 and OF_ANOTHER_DOCUMENT in result["message"]:
             raise ElementGoneError
         assert answered.status_code == 200, answered.text
         return result
