@@ -1,7 +1,8 @@
 """What becomes of a command whose answer is lost, by the network or because the server was killed."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from wattbus.v1.action_pb2 import Action
@@ -95,6 +96,21 @@ async def test_a_later_observation_disproves_the_command(house: House, car: str)
     assert end.failure.reason == Reason.REASON_WRITE_NOT_APPLIED
     assert end.failure.may_have_run
     assert "answer to unlock is lost" in end.failure.message
+
+
+async def test_what_is_observed_while_the_outcome_is_being_stored_counts_too(house: House, car: str) -> None:
+    house.vendor.vehicles[car].locked = True
+
+    async def observe_just_after_the_end() -> None:
+        seen = replace(house.vendor.vehicles[car], locked=False).observed(car)
+        seen.vehicle.closures.observe_time.FromDatetime(datetime.now(UTC) + timedelta(seconds=1))
+        house.hub.observe([seen])
+        raise lost_answer()
+
+    house.vendor.answers.append(lost_answer())
+    house.vendor.read_answers.extend([lost_answer(), lost_answer(), observe_just_after_the_end])
+    command = await house.queue(car, simple("unlock"))
+    await house.until(command.name, lambda found: states(found) == "SUCCEEDED")
 
 
 async def test_an_observation_from_before_proves_nothing(house: House, car: str) -> None:

@@ -59,7 +59,7 @@ class CommandEngine:
         self._confirmation = confirmation
         self._pace = pace
         self._queues = DeviceQueues(self._run, queue_limit)
-        self._late = LateProof(registry, accounts, pace.late_proof)
+        self._late = LateProof(registry, accounts, states, pace.late_proof)
         self._live: dict[str, LiveCommand] = {}
         self._expiries: dict[str, asyncio.Task[None]] = {}
 

@@ -13,6 +13,7 @@ from wattbus_server.blockers.verification import VendorAccess
 from wattbus_server.commands.failures import failure_of, write_not_applied
 from wattbus_server.commands.life import TransitionForbidden
 from wattbus_server.commands.live import LiveCommand
+from wattbus_server.commands.preflight import LatestStates
 from wattbus_server.devices.registry import DeviceRegistry
 from wattbus_server.vendors.contract import Proof
 
@@ -22,16 +23,24 @@ log = structlog.get_logger()
 class LateProof:
     """Watches observations for commands whose outcome is unknown."""
 
-    def __init__(self, registry: DeviceRegistry, accounts: VendorAccess, patience: timedelta) -> None:
+    def __init__(
+        self, registry: DeviceRegistry, accounts: VendorAccess, states: LatestStates, patience: timedelta
+    ) -> None:
         self._registry = registry
         self._accounts = accounts
+        self._states = states
         self._patience = patience
         self._open: dict[str, LiveCommand] = {}
         self._deciding: set[asyncio.Task[None]] = set()
 
     def watch(self, live: LiveCommand) -> None:
-        """Keep a command of unknown outcome open for later observations."""
+        """Keep a command of unknown outcome open for later observations.
+
+        One may have come while the outcome was being stored, or before a restart.
+        """
         self._open[live.device] = live
+        if self._registry.find(live.device) is not None:
+            self.observed(self._states.get(live.device))
 
     def forget(self, device: str) -> None:
         """Stop, because another command is sent to the device: what it shows then is not the old one's doing."""
