@@ -8,9 +8,11 @@ from contextlib import AsyncExitStack, contextmanager
 
 import structlog
 from wattbus.v1 import admin_service_pb2, connection_service_pb2, device_service_pb2
+from wattbus.v1.blocker_pb2 import BlockerState
 from wattbus.v1.connection_pb2 import Access, Vendor
 
 from wattbus_server.blockers.ledger import BlockerLedger
+from wattbus_server.blockers.rows import StoredBlocker
 from wattbus_server.blockers.verification import BlockerVerifier
 from wattbus_server.commands.service import CommandService
 from wattbus_server.connections.accounts import Accounts
@@ -126,7 +128,9 @@ class App:
         self._keeper = keeper = TokenKeeper(self._connections, grants, adapters)
         self._stack.push_async_callback(keeper.close)
         self._accounts = Accounts(self._connections, keeper, adapters)
-        discovery = Discovery(self._connections, self._accounts, self._registry, self._settings.discovery_interval)
+        self._discovery = discovery = Discovery(
+            self._connections, self._accounts, self._registry, self._settings.discovery_interval
+        )
         self._stack.push_async_callback(discovery.close)
         self._links = LinkSessions(engine, self._vault, self._public_url, adapters, self._connections)
         self._links.start()
@@ -149,19 +153,18 @@ class App:
             engine, adapters, self._connections, grants, keeper, discovery, self._registry
         )
         self._stack.push_async_callback(self._directory.close)
-        discovery.start()
 
     async def _open_states(self) -> None:
         self._hub = StateHub(self._engine, self._registry, self._token_key)
         await self._hub.load()
         self._hub.start()
         self._stack.push_async_callback(self._hub.close)
-        self._ledger = BlockerLedger(self._engine, self._registry)
+        self._ledger = BlockerLedger(self._engine, self._registry, self._connections)
         self._ledger.attach_relink(self._relink.remedy, self._access_of_scopes)
         await self._ledger.load()
         self._stack.push_async_callback(self._ledger.close)
         interval = self._settings.blocker_check_interval
-        self._verifier = BlockerVerifier(self._ledger, self._registry, self._accounts, interval)
+        self._verifier = BlockerVerifier(self._ledger, self._registry, self._connections, self._accounts, interval)
         self._verifier.start()
         self._stack.push_async_callback(self._verifier.close)
         self._poller = Poller(self._hub, self._registry, self._accounts, self._connections, self._reading_met)
@@ -191,6 +194,9 @@ class App:
         self._directory.on_synced = self._verifier.verify
         self._directory.on_deleting = self._ledger.remove_connection
         self._keeper.on_dead = self._ledger.record_problem
+        self._discovery.on_refused = self._ledger.record_problem
+        self._ledger.listen(self._blocker_told)
+        self._discovery.start()
 
     async def _open_doors(self) -> None:
         settings = self._settings
@@ -238,6 +244,11 @@ class App:
 
     def _connection_changed(self, change: ConnectionChange) -> None:
         self._verifier.connection_changed(change.record.name)
+
+    def _blocker_told(self, stored: StoredBlocker) -> None:
+        blocker = stored.blocker
+        if blocker.state == BlockerState.BLOCKER_STATE_RESOLVED and not blocker.device:
+            self._discovery.retry(stored.tenant, blocker.connection)
 
     async def _reload_tenants(self) -> None:
         """See tenants and keys that the command line or another replica made."""

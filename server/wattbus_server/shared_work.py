@@ -1,11 +1,23 @@
-"""Work that outlives whoever asked for it, and is done once for all who ask at the same time."""
+"""Work that outlives whoever asked for it and is done once for all who ask, and work that is done a few at a time."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable
 from typing import Any, Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 Result = TypeVar("Result")
+Item = TypeVar("Item")
+
+
+async def few_at_a_time(limit: int, items: Iterable[Item], work: Callable[[Item], Awaitable[object]]) -> None:
+    """Do the work for every item, for at most `limit` of them at the same time."""
+    left = iter(items)
+
+    async def do_what_is_left() -> None:
+        for item in left:
+            await work(item)
+
+    await asyncio.gather(*(do_what_is_left() for _ in range(limit)))
 
 
 class SharedWork(Generic[Key, Result]):

@@ -23,7 +23,9 @@ from wattbus_server.blockers.ledger import BlockerLedger
 from wattbus_server.blockers.verification import BlockerVerifier
 from wattbus_server.commands.pace import CommandPace
 from wattbus_server.commands.service import CommandService
-from wattbus_server.devices.registry import ConnectionIdentity, DeviceRegistry, device_name
+from wattbus_server.connections.store import ConnectionStore
+from wattbus_server.devices.owners import ConnectionIdentity
+from wattbus_server.devices.registry import DeviceRegistry, device_name
 from wattbus_server.state.hub import StateHub
 from wattbus_server.storage.database import open_engine
 from wattbus_server.vendors.contract import DeviceRecord, DiscoveredDevice
@@ -53,8 +55,9 @@ class House:
         accounts = ScriptedAccounts(self.vendor)
         self.registry = DeviceRegistry(self.engine)
         self.hub = StateHub(self.engine, self.registry, TOKEN_KEY)
-        self.ledger = BlockerLedger(self.engine, self.registry)
-        self.verifier = BlockerVerifier(self.ledger, self.registry, accounts, self.check_interval)
+        connections = ConnectionStore(self.engine)
+        self.ledger = BlockerLedger(self.engine, self.registry, connections)
+        self.verifier = BlockerVerifier(self.ledger, self.registry, connections, accounts, self.check_interval)
         self.commands = CommandService(
             self.engine,
             self.registry,
@@ -68,6 +71,7 @@ class House:
             pace=self.pace,
         )
         self.draining = asyncio.Event()
+        await connections.load()
         await self.registry.load()
         await self.hub.load()
         await self.ledger.load()

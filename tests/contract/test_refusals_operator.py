@@ -13,8 +13,10 @@ import pytest_asyncio
 from wattbus.v1.action_pb2 import Action, HonkHorn
 from wattbus.v1.blocker_pb2 import Actor, Blocker
 from wattbus.v1.command_pb2 import CommandState
-from wattbus.v1.connection_pb2 import LinkSessionState
+from wattbus.v1.connection_pb2 import ConnectionState, LinkSessionState
 from wattbus.v1.connection_service_pb2 import SyncConnectionRequest
+from wattbus.v1.device_pb2 import Device
+from wattbus.v1.device_service_pb2 import DeviceSelection, ListBlockersRequest
 from wattbus.v1.reason_pb2 import Reason
 
 from tests.contract.asking import check, create, open_blockers, reasons, refresh, refused, sent, until_resolved
@@ -37,6 +39,7 @@ PEOPLE = (
     person("keyless", car("Keyless car")),
     person("spent", car("Spent car")),
     person("abroad", car("Car abroad")),
+    person("newcomer", car("Newcomer's car")),
 )
 
 
@@ -249,6 +252,33 @@ async def test_a_region_that_the_server_does_not_know_is_told_to_the_operator(
         )
         assert refusal.blockers[0].remedies[0].actor == Actor.ACTOR_OPERATOR
         assert [one.name for one in await open_blockers(tenant)] == [refusal.blockers[0].name]
+
+
+async def test_an_account_whose_devices_could_not_be_listed_heals_without_anybody_asking(
+    elsewhere: Setup, sandbox: Sandbox
+) -> None:
+    await sandbox.control.patch(APPLICATION, {"registered_regions": ["na"]})
+    async with elsewhere.service(sandbox) as service:
+        tenant = await service.new_tenant()
+        session = (await tenant.create_link()).link_session
+        await last_page(session.url, "newcomer@example.com")
+        connection = (await tenant.link_session(session.name)).connection
+        sync = SyncConnectionRequest(name=connection)
+        reason = Reason.REASON_APPLICATION_NOT_REGISTERED_IN_REGION
+        selection = ListBlockersRequest(selection=DeviceSelection(connection=connection))
+        listed = await tenant.devices.ListBlockers(selection, metadata=tenant.metadata)
+        assert [one.reason for one in listed.blockers] == [reason], "met while linking, with no device known"
+        # Each failure makes the next attempt rarer, far beyond the patience of this test.
+        for _ in range(4):
+            await refused(tenant.connections.SyncConnection(sync, metadata=tenant.metadata), PRECONDITION, reason)
+        await sandbox.control.patch(APPLICATION, {"registered_regions": ["na", "eu"]})
+        await until_resolved(tenant, listed.blockers[0].name)
+
+        async def discovered() -> list[Device] | None:
+            return await tenant.list_devices() or None
+
+        assert [device.display_name for device in await eventually(discovered)] == ["Newcomer's car"]
+        assert (await tenant.connection(connection)).state == ConnectionState.CONNECTION_STATE_ACTIVE
 
 
 async def last_page(url: str, email: str) -> str:

@@ -12,7 +12,8 @@ from wattbus.v1.device_pb2 import DeviceKind
 from wattbus.v1.reason_pb2 import Reason
 from wattbus.v1.state_pb2 import Connectivity, ConnectivityStatus, DeviceState
 
-from wattbus_server.devices.registry import ConnectionIdentity, DeviceChange, DeviceChangeKind, DeviceRegistry
+from wattbus_server.devices.owners import ConnectionIdentity
+from wattbus_server.devices.registry import DeviceChange, DeviceChangeKind, DeviceRegistry
 from wattbus_server.devices.selection import Selection
 from wattbus_server.problem import Problem
 from wattbus_server.storage.database import open_engine

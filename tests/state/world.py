@@ -17,7 +17,8 @@ from wattbus.v1.device_pb2 import DeviceKind
 from wattbus.v1.device_service_pb2 import WatchDeviceStatesResponse
 from wattbus.v1.state_pb2 import DeviceState
 
-from wattbus_server.devices.registry import ConnectionIdentity, DeviceRegistry, device_name
+from wattbus_server.devices.owners import ConnectionIdentity
+from wattbus_server.devices.registry import DeviceRegistry, device_name
 from wattbus_server.devices.selection import Selection
 from wattbus_server.state.hub import StateHub
 from wattbus_server.state.mask import StateMask

@@ -26,6 +26,7 @@ from wattbus_server.blockers.identity import identity, merged, same_news
 from wattbus_server.blockers.relink import AccessOfScopes, MakeRemedy, Relink
 from wattbus_server.blockers.rows import BlockerRows, StoredBlocker
 from wattbus_server.blockers.watch import watch_blockers
+from wattbus_server.devices.owners import KnownConnections
 from wattbus_server.devices.registry import DeviceChange, DeviceChangeKind, DeviceRegistry
 from wattbus_server.devices.selection import Selection
 from wattbus_server.paging import PageRequest
@@ -44,9 +45,10 @@ BlockerListener = Callable[[StoredBlocker], None]
 class BlockerLedger:
     """Knows what stands in the way, for every tenant."""
 
-    def __init__(self, engine: AsyncEngine, registry: DeviceRegistry) -> None:
+    def __init__(self, engine: AsyncEngine, registry: DeviceRegistry, connections: KnownConnections) -> None:
         self._rows = BlockerRows(engine)
         self._registry = registry
+        self._connections = connections
         self._open: dict[str, StoredBlocker] = {}
         self._names: dict[tuple[str, str], str] = {}
         # Names of open blockers by what they block: a device, a connection, or a whole tenant.
@@ -159,8 +161,11 @@ class BlockerLedger:
             record = self._registry.find(blocker.device)
             return record is not None and selection.matches(record)
         if blocker.connection:
-            return any(map(selection.matches, self._registry.of_connection(blocker.connection)))
-        return bool(self._registry.select(selection))
+            connection = self._connections.identity(blocker.connection)
+            whole = connection is not None and selection.matches_connection(connection)
+            return whole or any(map(selection.matches, self._registry.of_connection(blocker.connection)))
+        whole_ones = map(selection.matches_connection, self._connections.identities(selection.tenant))
+        return any(whole_ones) or bool(self._registry.select(selection))
 
     async def list(self, selection: Selection, request: ListBlockersRequest) -> ListBlockersResponse:
         """List blockers, oldest first.

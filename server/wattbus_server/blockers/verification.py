@@ -17,10 +17,10 @@ from wattbus_server.blockers.catalogue import Healing
 from wattbus_server.blockers.identity import blocks
 from wattbus_server.blockers.ledger import BlockerLedger
 from wattbus_server.blockers.rows import StoredBlocker
+from wattbus_server.devices.owners import ConnectionIdentity, KnownConnections
 from wattbus_server.devices.registry import DeviceRegistry
-from wattbus_server.devices.selection import Selection
 from wattbus_server.problem import Problem
-from wattbus_server.shared_work import SharedWork
+from wattbus_server.shared_work import SharedWork, few_at_a_time
 from wattbus_server.vendors.contract import DeviceRecord, VendorAccount, VendorAdapter
 
 log = structlog.get_logger()
@@ -50,10 +50,16 @@ class BlockerVerifier:
     """Asks the vendor whether open blockers still stand: regularly, on demand, and when something hints at a change."""
 
     def __init__(
-        self, ledger: BlockerLedger, registry: DeviceRegistry, accounts: VendorAccess, interval: timedelta
+        self,
+        ledger: BlockerLedger,
+        registry: DeviceRegistry,
+        connections: KnownConnections,
+        accounts: VendorAccess,
+        interval: timedelta,
     ) -> None:
         self._ledger = ledger
         self._registry = registry
+        self._connections = connections
         self._accounts = accounts
         self._interval = interval.total_seconds()
         self._slots = asyncio.Semaphore(_AT_ONCE)
@@ -125,13 +131,8 @@ class BlockerVerifier:
 
     async def _verify_all(self, blockers: Iterable[StoredBlocker]) -> None:
         """Verify few at a time: a command of one tenant must not wait for the blockers of all others."""
-        names = iter([stored.blocker.name for stored in blockers if _can_be_asked(stored)])
-
-        async def verify_what_is_left() -> None:
-            for name in names:
-                await self.still_stands(name)
-
-        await asyncio.gather(*(verify_what_is_left() for _ in range(_AT_ONCE_IN_A_ROUND)))
+        names = [stored.blocker.name for stored in blockers if _can_be_asked(stored)]
+        await few_at_a_time(_AT_ONCE_IN_A_ROUND, names, self.still_stands)
 
     def _verify_soon(self, stored: StoredBlocker) -> None:
         if _can_be_asked(stored):
@@ -160,30 +161,30 @@ class BlockerVerifier:
 
     async def _ask(self, stored: StoredBlocker) -> bool:
         blocker = stored.blocker
+        device = self._registry.find(blocker.device) if blocker.device else None
         trouble: Problem | None = None
-        for record in self._witnesses(stored):
-            account = self._accounts.account(blocker.connection or record.connection)
-            device = record if blocker.device else None
+        for witness in self._witnesses(stored, device):
+            account = self._accounts.account(witness.name)
             try:
-                return await self._accounts.adapter(record.vendor).still_blocked(account, device, blocker)
+                return await self._accounts.adapter(witness.vendor).still_blocked(account, device, blocker)
             except Problem as problem:
                 trouble = problem
         if trouble is not None:
             raise trouble
         return True
 
-    def _witnesses(self, stored: StoredBlocker) -> Sequence[DeviceRecord]:
-        """Return devices by which the vendor can be asked about a blocker; the first that can tell is enough."""
+    def _witnesses(self, stored: StoredBlocker, device: DeviceRecord | None) -> Sequence[ConnectionIdentity]:
+        """Return connections by which the vendor can be asked about a blocker; the first that can tell is enough."""
         blocker = stored.blocker
-        if blocker.device:
-            record = self._registry.find(blocker.device)
-            return () if record is None else (record,)
-        if blocker.connection:
-            return self._registry.of_connection(blocker.connection)[:1]
+        if blocker.device and device is None:
+            return ()
+        connection = blocker.connection or (device.connection if device is not None else "")
+        if connection:
+            known = self._connections.identity(connection)
+            return () if known is None else (known,)
         # Every connection is affected alike. One whose grant is dead cannot tell, so others are asked.
-        by_connection = {record.connection: record for record in self._registry.select(Selection(stored.tenant))}
-        chosen = min(_WITNESSES, len(by_connection))
-        return random.sample(list(by_connection.values()), chosen)
+        everyone = self._connections.identities(stored.tenant)
+        return random.sample(everyone, min(_WITNESSES, len(everyone)))
 
 
 def _can_be_asked(stored: StoredBlocker) -> bool:

@@ -39,8 +39,8 @@ RecordProblem = Callable[[str, Problem], Awaitable[Problem]]
 """Takes a tenant and a problem, and returns it with its blockers recorded and their remedies added."""
 
 
-async def _record_nothing(_tenant: str, problem: Problem) -> Problem:
-    """Stand in until `on_dead` is set."""
+async def record_nothing(_tenant: str, problem: Problem) -> Problem:
+    """Stand in until the recording of problems is wired."""
     return problem
 
 
@@ -60,7 +60,7 @@ class TokenKeeper:
         self._claim_lease = claim_lease
         self._known: dict[str, Grant] = {}
         self._renewals: SharedWork[str, Grant] = SharedWork()
-        self.on_dead: RecordProblem = _record_nothing
+        self.on_dead: RecordProblem = record_nothing
         connections.listen(self._connection_changed)
 
     async def access_token(self, connection: str) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping
 from wattbus.v1.connection_pb2 import Access, ConnectionState, Vendor
 from wattbus.v1.reason_pb2 import Reason
 
-from wattbus_server.devices.registry import ConnectionIdentity
+from wattbus_server.devices.owners import ConnectionIdentity
 from wattbus_server.resource_names import derived_id
 
 MAXIMUM_MESSAGE = 500

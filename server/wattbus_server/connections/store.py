@@ -1,7 +1,7 @@
 """All connections of all tenants, in memory, and stored before a change becomes visible."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
@@ -12,6 +12,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from wattbus_server.connections.records import ConnectionRecord, connection_record, connection_row
+from wattbus_server.devices.owners import ConnectionIdentity
 from wattbus_server.problem import not_found
 from wattbus_server.storage.tables import connections, grants
 from wattbus_server.storage.upsert import upsert
@@ -82,6 +83,15 @@ class ConnectionStore:
         if record is None:
             raise not_found("connection", name)
         return record
+
+    def identity(self, connection: str) -> ConnectionIdentity | None:
+        """Return who a connection is, or None if there is none of that name."""
+        record = self._records.get(connection)
+        return record.identity if record is not None else None
+
+    def identities(self, tenant: str) -> Sequence[ConnectionIdentity]:
+        """Return every connection of a tenant."""
+        return [record.identity for record in self._records.values() if record.tenant == tenant]
 
     def all(self) -> Iterable[ConnectionRecord]:
         """Return every connection of every tenant."""

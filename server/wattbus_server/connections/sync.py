@@ -6,16 +6,20 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from wattbus_server.connections.accounts import Accounts
+from wattbus_server.connections.keeper import RecordProblem, record_nothing
 from wattbus_server.connections.records import MAXIMUM_MESSAGE, ConnectionRecord, Standing
 from wattbus_server.connections.store import ConnectionChange, ConnectionChangeKind, ConnectionStore
 from wattbus_server.devices.registry import DeviceRegistry
 from wattbus_server.problem import Problem
+from wattbus_server.shared_work import few_at_a_time
 
 log = structlog.get_logger()
 
 _FIRST_RETRY = timedelta(seconds=30)
 _LONGEST_RETRY = timedelta(hours=1)
 _CHECK_SECONDS = 5.0
+_AT_ONCE = 4
+"""Connections that are discovered at the same time in the background: a slow vendor account delays few others."""
 
 
 class Discovery:
@@ -35,6 +39,7 @@ class Discovery:
         self._retry_delays: dict[str, timedelta] = {}
         self._not_before: dict[str, datetime] = {}
         self._task: asyncio.Task[None] | None = None
+        self.on_refused: RecordProblem = record_nothing
         connections.listen(self._connection_changed)
 
     def start(self) -> None:
@@ -62,7 +67,7 @@ class Discovery:
                 found = await adapter.discover(self._accounts.account(connection))
             except Problem as problem:
                 await self._failed(connection, problem)
-                raise
+                raise await self.on_refused(record.tenant, problem) from problem
             await self._registry.replace(record.identity, found)
             record = self._connections.existing(connection)
             standing = Standing.of_access(record.requested_access, adapter.granted_access(record.scopes))
@@ -79,6 +84,18 @@ class Discovery:
             # A defect met with one connection must not end the link flow, nor the discovery of all others.
             self._not_before[connection] = datetime.now(UTC) + _LONGEST_RETRY
             log.exception("discovery_defect", connection=connection)
+
+    def retry(self, tenant: str, connection: str = "") -> None:
+        """Discover what failed once more soon, because something that stood in the way is gone.
+
+        Args:
+            tenant: `tenants/…`.
+            connection: `connections/…`; empty for all of the tenant.
+        """
+        for name in list(self._not_before):
+            record = self._connections.find(name)
+            if record is not None and record.tenant == tenant and connection in ("", name):
+                del self._not_before[name]
 
     async def _failed(self, connection: str, problem: Problem) -> None:
         delay = self._retry_delays.get(connection, _FIRST_RETRY)
@@ -100,9 +117,8 @@ class Discovery:
 
     async def _run(self) -> None:
         while True:
-            for record in self._connections.all():
-                if self._is_due(record):
-                    await self.try_discover(record.name)
+            due = [record.name for record in self._connections.all() if self._is_due(record)]
+            await few_at_a_time(_AT_ONCE, due, self.try_discover)
             await asyncio.sleep(_CHECK_SECONDS)
 
     def _is_due(self, record: ConnectionRecord) -> bool:

@@ -11,23 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from wattbus.v1.connection_pb2 import Vendor
 from wattbus.v1.state_pb2 import DeviceState
 
+from wattbus_server.devices.owners import ConnectionIdentity
 from wattbus_server.devices.rows import read_devices, write_devices
 from wattbus_server.devices.selection import Selection
 from wattbus_server.problem import not_found
 from wattbus_server.resource_names import derived_id
 from wattbus_server.vendors.contract import DeviceRecord, DiscoveredDevice
-
-
-@dataclass(frozen=True)
-class ConnectionIdentity:
-    """What a device takes over from its connection."""
-
-    name: str
-    """`connections/…`."""
-    tenant: str
-    """`tenants/…`."""
-    external_user_id: str
-    vendor: Vendor.ValueType
 
 
 class DeviceChangeKind(Enum):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from wattbus.v1.device_service_pb2 import DeviceSelection
 
+from wattbus_server.devices.owners import ConnectionIdentity
 from wattbus_server.vendors.contract import DeviceRecord
 
 
@@ -39,6 +40,16 @@ class Selection:
             and (not self.connection or record.connection == self.connection)
             and (not self.external_user_id or record.external_user_id == self.external_user_id)
             and (not self.kinds or record.kind in self.kinds)
+        )
+
+    def matches_connection(self, connection: ConnectionIdentity) -> bool:
+        """Say whether all of a connection is meant, whatever devices it has."""
+        return (
+            connection.tenant == self.tenant
+            and not self.devices
+            and not self.kinds
+            and (not self.connection or connection.name == self.connection)
+            and (not self.external_user_id or connection.external_user_id == self.external_user_id)
         )
 
     def digest(self) -> bytes:
