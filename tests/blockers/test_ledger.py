@@ -1,3 +1,4 @@
+import asyncio
 import base64
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
@@ -62,6 +63,15 @@ async def test_meeting_it_again_keeps_name_and_birth_and_takes_the_news(house: H
     assert again.evidence == "new"
     assert again.check_time.ToNanoseconds() > first.check_time.ToNanoseconds()
     assert list(first.blocked_actions) == [LOCK], "what was given out is not changed"
+
+
+async def test_a_blocker_that_is_resolved_while_lists_are_read_is_in_each_of_them(house: House, car: str) -> None:
+    (blocker,) = await house.ledger.record(TENANT, [key_missing(car, LOCK)])
+    lists = [asyncio.ensure_future(listed(house, include_resolved=True)) for _ in range(40)]
+    await house.ledger.resolve(blocker.name)
+    for found in await asyncio.gather(*lists):
+        assert [one.name for one in found] == [blocker.name]
+    assert await listed(house) == []
 
 
 async def test_a_blocker_of_everything_stays_one_of_everything(house: House, car: str) -> None:

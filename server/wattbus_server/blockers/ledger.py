@@ -177,8 +177,8 @@ class BlockerLedger:
         page = PageRequest.parse(request.page_size, request.page_token, arguments)
         found: list[StoredBlocker] = []
         async for stored in self._rows.read(selection.tenant, page.after, request.include_resolved):
-            current = self._current(stored)
-            if current is not None and self.selected(selection, current.blocker):
+            current = await self._current(stored)
+            if current is not None and _is_asked_for(current, request) and self.selected(selection, current.blocker):
                 found.append(current)
             if len(found) > page.size:
                 break
@@ -227,11 +227,16 @@ class BlockerLedger:
             self._tell(stored)
         return news
 
-    def _current(self, stored: StoredBlocker) -> StoredBlocker | None:
-        """Return a stored blocker as it is now: what is open is fresher in memory, or is just being deleted."""
-        if stored.blocker.state == BlockerState.BLOCKER_STATE_OPEN:
-            return self._open.get(stored.blocker.name)
-        return stored
+    async def _current(self, stored: StoredBlocker) -> StoredBlocker | None:
+        """Return a stored blocker as it is now: what is open is fresher in memory."""
+        name = stored.blocker.name
+        if stored.blocker.state != BlockerState.BLOCKER_STATE_OPEN:
+            return stored
+        if (current := self._open.get(name)) is not None:
+            return current
+        # Since its row was read it was resolved, or its device was removed.
+        again = await self._rows.find(name)
+        return again if again is not None and again.blocker.state != BlockerState.BLOCKER_STATE_OPEN else None
 
     async def _with_fresh_link(self, stored: StoredBlocker) -> Blocker:
         """Return a blocker whose link session can be opened, if it is open and linking heals it."""
@@ -307,6 +312,10 @@ class BlockerLedger:
     def _tell(self, stored: StoredBlocker) -> None:
         for listener in tuple(self._listeners):
             listener(stored)
+
+
+def _is_asked_for(stored: StoredBlocker, request: ListBlockersRequest) -> bool:
+    return request.include_resolved or stored.blocker.state == BlockerState.BLOCKER_STATE_OPEN
 
 
 def _place(stored: StoredBlocker) -> str:

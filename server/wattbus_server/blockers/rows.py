@@ -63,6 +63,12 @@ class BlockerRows:
                 return
             after = batch[-1].key
 
+    async def find(self, name: str) -> StoredBlocker | None:
+        """Read one blocker, or None if it is gone."""
+        async with self._engine.connect() as database:
+            row = (await database.execute(select(blockers).where(blockers.c.name == name))).mappings().one_or_none()
+        return None if row is None else _stored(row)
+
     async def insert(self, stored: StoredBlocker) -> None:
         """Store a new blocker."""
         async with self._engine.begin() as database:
