@@ -8,6 +8,7 @@ from wattbus.v1.reason_pb2 import Reason
 
 from tests.connections.house import TENANT, House, open_house
 from tests.connections.vendor import ALL_SCOPES, Vendor1
+from wattbus_server.connections import keeper
 from wattbus_server.connections.store import ConnectionChange, ConnectionChangeKind
 from wattbus_server.problem import Problem
 
@@ -48,6 +49,33 @@ async def test_many_callers_with_a_rejected_token_spend_one_refresh_token(house:
     assert len(vendor.spent) == 1
     assert await account.replace_token(rejected) in tokens
     assert len(vendor.spent) == 1
+
+
+async def test_a_token_that_is_rejected_right_after_its_renewal_spends_no_more_until_the_user_links_again(
+    house: House, vendor: Vendor1
+) -> None:
+    account = house.accounts.account(connection := await linked(house))
+    replacement = await account.replace_token(await account.access_token())
+    with pytest.raises(Problem) as caught:
+        await account.replace_token(replacement)
+    assert caught.value.reason == Reason.REASON_REAUTHORIZATION_REQUIRED
+    assert caught.value.blockers[0].connection == connection
+    assert len(vendor.spent) == 1
+    assert await account.access_token() == replacement, "the grant is not declared dead: the vendor may be confused"
+    await house.link(vendor.consent("sub-1"))
+    again = await account.replace_token(await account.access_token())
+    assert again != replacement
+    assert len(vendor.spent) == 2
+
+
+async def test_after_a_while_even_a_replacement_is_replaced(
+    house: House, vendor: Vendor1, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "FIRST_REPLACEMENT_GAP", timedelta(0))
+    account = house.accounts.account(await linked(house))
+    first = await account.replace_token(await account.access_token())
+    assert await account.replace_token(first) != first
+    assert len(vendor.spent) == 2
 
 
 async def test_a_cancelled_caller_does_not_cancel_the_renewal(house: House, vendor: Vendor1) -> None:

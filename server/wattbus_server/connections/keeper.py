@@ -7,7 +7,9 @@ out, and it is spent a second time. Tesla allows that for 24 hours (Tesla Fleet 
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -29,6 +31,10 @@ log = structlog.get_logger()
 RENEW_BEFORE_EXPIRY = timedelta(minutes=1)
 # Longer than one token request may take, so that a claim is lost only by a process that died.
 CLAIM_LEASE = timedelta(seconds=30)
+# A token that is rejected right after its renewal is renewed again only after a while, and then ever more rarely: new
+# ones do not help, and each spends a refresh token.
+FIRST_REPLACEMENT_GAP = timedelta(seconds=10)
+LONGEST_REPLACEMENT_GAP = timedelta(minutes=30)
 # How often to look whether another replica has finished.
 _CLAIM_CHECK_SECONDS = 0.25
 
@@ -59,6 +65,7 @@ class TokenKeeper:
         self._adapters = adapters
         self._claim_lease = claim_lease
         self._known: dict[str, Grant] = {}
+        self._replacements: dict[str, _Replacement] = {}
         self._renewals: SharedWork[str, Grant] = SharedWork()
         self.on_dead: RecordProblem = record_nothing
         connections.listen(self._connection_changed)
@@ -79,13 +86,22 @@ class TokenKeeper:
         """Return a token other than `rejected`; many callers with the same rejected token cost one renewal.
 
         Raises:
-            Problem: REAUTHORIZATION_REQUIRED, or what the vendor's token endpoint gives.
+            Problem: REAUTHORIZATION_REQUIRED, also if `rejected` is itself a replacement and it is too early to spend
+                another refresh token; or what the vendor's token endpoint gives.
         """
         await self._refuse_dead(connection)
         known = self._known.get(connection)
         if known is not None and known.access_token != rejected and _is_fresh(known):
             return known.access_token
-        return (await self._renewed(connection, rejected)).access_token
+        last = self._replacements.get(connection)
+        if last is not None and last.token == rejected and time.monotonic() < last.due:
+            raise reauthorization_required(connection, "The vendor rejects even a token that was renewed just now.")
+        token = (await self._renewed(connection, rejected)).access_token
+        last = self._replacements.get(connection)
+        # Of many callers who got the same token, the first has noted it.
+        if last is None or last.token != token:
+            self._replacements[connection] = _Replacement.after(last, rejected, token)
+        return token
 
     async def renew(self, connection: str) -> None:
         """Renew now, to see which scopes are granted at this moment.
@@ -203,6 +219,24 @@ class TokenKeeper:
     def _connection_changed(self, change: ConnectionChange) -> None:
         if change.kind in (ConnectionChangeKind.ADDED, ConnectionChangeKind.RENEWED, ConnectionChangeKind.REMOVED):
             self._known.pop(change.record.name, None)
+            self._replacements.pop(change.record.name, None)
+
+
+@dataclass(frozen=True)
+class _Replacement:
+    """The token that replaced a rejected one, and when it may be replaced itself."""
+
+    token: str = field(repr=False)
+    gap: timedelta
+    due: float
+    """On the monotonic clock."""
+
+    @classmethod
+    def after(cls, last: "_Replacement | None", rejected: str, token: str) -> "_Replacement":
+        gap = FIRST_REPLACEMENT_GAP
+        if last is not None and last.token == rejected:
+            gap = min(2 * last.gap, LONGEST_REPLACEMENT_GAP)
+        return cls(token, gap, time.monotonic() + gap.total_seconds())
 
 
 def grant_lock(connection: str) -> str:
