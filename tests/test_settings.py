@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+from pydantic import ValidationError
+
 from tests.processes import ROOT
-from wattbus_server.settings import misspelt, variables
+from wattbus_server.settings import TeslaSettings, misspelt, variables
 
 
 def test_every_setting_is_documented_in_its_reference() -> None:
@@ -11,6 +14,21 @@ def test_every_setting_is_documented_in_its_reference() -> None:
     for variable, field in variables():
         assert field.description, variable
         assert f"`{variable}`" in page
+
+
+@pytest.mark.parametrize("address", ["http://tesla.example", "http://10.0.0.1:8090/eu", "tesla.example", "ftp://a.b"])
+def test_tokens_are_not_sent_through_the_network_without_tls(address: str) -> None:
+    for setting in ({"token_url": address}, {"metadata_url": address}, {"api_urls": {"eu": address}}):
+        with pytest.raises(ValidationError, match="must be an https address"):
+            TeslaSettings(**setting)
+    assert TeslaSettings(token_url=address, allow_plaintext=True).token_url == address
+
+
+@pytest.mark.parametrize(
+    "address", ["https://tesla.example", "http://127.0.0.1:8090", "http://[::1]:1", "http://localhost"]
+)
+def test_a_sandbox_on_this_machine_needs_no_tls(address: str) -> None:
+    assert TeslaSettings(token_url=address, api_urls={"eu": address}).token_url == address
 
 
 def test_misspelt_variables_are_found() -> None:

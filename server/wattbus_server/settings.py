@@ -4,10 +4,12 @@ Variables begin with `WATTBUS_`; a `.env` file in the working directory is read 
 set. Nested settings use two underscores, for example `WATTBUS_TESLA__CLIENT_ID`.
 """
 
+import ipaddress
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -35,6 +37,19 @@ TESLA_REGIONS = {
     "na": "https://fleet-api.prd.na.vn.cloud.tesla.com",
     "eu": "https://fleet-api.prd.eu.vn.cloud.tesla.com",
 }
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine reaches an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _is_encrypted_or_local(address: str) -> bool:
+    parts = urlsplit(address)
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
 
 
 class TeslaSettings(BaseModel):
@@ -77,6 +92,17 @@ class TeslaSettings(BaseModel):
     request and after a command."""
     request_timeout: Positive = timedelta(seconds=20)
     """How long one call may take."""
+    allow_plaintext: bool = False
+    """True to send tokens and credentials without TLS to hosts other than this one: only for a sandbox elsewhere."""
+
+    @model_validator(mode="after")
+    def _secrets_travel_encrypted(self) -> "TeslaSettings":
+        addresses = {"token_url": self.token_url, "metadata_url": self.metadata_url}
+        addresses |= {f"api_urls[{region!r}]": url for region, url in self.api_urls.items()}
+        for name, address in addresses.items():
+            if not (self.allow_plaintext or _is_encrypted_or_local(address)):
+                raise ValueError(f"{name} must be an https address; http only on loopback, or with allow_plaintext")
+        return self
 
 
 class TlsSettings(BaseModel):

@@ -1,13 +1,12 @@
 """Transport security of the gRPC port: TLS by settings, plaintext on loopback only unless allowed."""
 
-import ipaddress
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
 import grpc
 
-from wattbus_server.settings import Settings, TlsSettings
+from wattbus_server.settings import Settings, TlsSettings, is_loopback
 
 
 class InsecureAddressError(ValueError):
@@ -42,14 +41,6 @@ def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
             "WATTBUS_TLS__PRIVATE_KEY_FILE, or WATTBUS_ALLOW_PLAINTEXT=true behind a proxy that adds TLS."
         )
     return None
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether only this machine reaches an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _rotating_credentials(tls: TlsSettings) -> grpc.ServerCredentials:

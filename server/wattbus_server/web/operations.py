@@ -1,6 +1,5 @@
 """For operators: health and numbers."""
 
-import ipaddress
 from collections.abc import Callable
 from typing import Literal
 
@@ -9,6 +8,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+
+from wattbus_server.settings import is_loopback
 
 _PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 
@@ -31,7 +32,4 @@ def _is_from_loopback(request: Request) -> bool:
     """Say whether the request was made on this machine, and not handed on by a proxy that runs here."""
     if request.client is None or any(header in request.headers for header in _PROXY_HEADERS):
         return False
-    try:
-        return ipaddress.ip_address(request.client.host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(request.client.host)
