@@ -356,7 +356,9 @@ def test_keys_cannot_be_managed_over_the_internet(car: Car) -> None:
 ARMS = [field.number for field in VehicleAction.DESCRIPTOR.fields]
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(arm=st.sampled_from(ARMS), content=st.binary(max_size=40), domain=st.sampled_from([2, 3]))
 @example(arm=14, content=b"\x35\x00\x00\xc0\x7f\x3d\x00\x00\xc0\x7f", domain=3)
 def test_any_content_is_answered_or_refused_but_never_breaks_the_car(

@@ -331,7 +331,9 @@ def test_a_car_takes_twenty_keys(car: Car) -> None:
         car.pair_key(ec.derive_private_key(18, ec.SECP256R1()).public_key())
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(position=st.integers(min_value=0), change=st.integers(min_value=1, max_value=255))
 def test_no_changed_byte_is_accepted(car: Car, client: SignedClient, position: int, change: int) -> None:
     message = client.sign(set_limit(60)).SerializeToString()
@@ -377,7 +379,9 @@ def routable_messages(draw: st.DrawFn) -> RoutableMessage:
     return message
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(message=routable_messages(), forced=st.none() | st.sampled_from(sorted(FAULT_NUMBERS)))
 def test_every_message_is_answered(car: Car, message: RoutableMessage, forced: int | None) -> None:
     before = car.charging.limit, car.body.locked, car.climate.running
