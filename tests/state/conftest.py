@@ -29,7 +29,15 @@ async def world(template: Path, tmp_path: Path) -> AsyncIterator[World]:
 
 
 @pytest_asyncio.fixture
-async def clock() -> ForwardLoop:
+async def running_clock() -> ForwardLoop:
+    """A clock that can be put forward."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, ForwardLoop)
     return loop
+
+
+@pytest_asyncio.fixture
+async def clock(running_clock: ForwardLoop) -> ForwardLoop:
+    """A clock that moves only when it is put forward."""
+    running_clock.stand()
+    return running_clock

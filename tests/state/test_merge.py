@@ -149,11 +149,12 @@ def test_merging_changes_neither_message_and_twice_is_like_once(
     before: list[DeviceState], observed: list[DeviceState]
 ) -> None:
     stored = merged(DeviceState(device=DEVICE), *before).state
+    now = time.time_ns()
     for observation in observed:
         kept, given = stored.SerializeToString(), observation.SerializeToString()
-        once = merge(BATTERY, stored, observation, time.time_ns())
+        once = merge(BATTERY, stored, observation, now)
         assert (stored.SerializeToString(), observation.SerializeToString()) == (kept, given)
-        again = merge(BATTERY, once.state, observation, time.time_ns())
+        again = merge(BATTERY, once.state, observation, now)
         assert not again.changed
         assert not again.refreshed
         assert again.state is once.state
