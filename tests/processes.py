@@ -19,8 +19,10 @@ from typing import Any
 import httpx
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 30.0
-STOP_SECONDS = 10.0
+# Patience costs nothing where what is waited for comes, and machines that run tests may be slow.
+PATIENCE_SECONDS = 60.0
+START_SECONDS = 90.0
+STOP_SECONDS = 60.0
 
 Json = dict[str, Any]
 
@@ -86,14 +88,14 @@ class Sandbox:
     async def connected(self) -> AsyncIterator["Sandbox"]:
         """The same process with a control client of the running event loop."""
         control_url = str(self.announcement["control_url"])
-        async with httpx.AsyncClient(base_url=control_url, timeout=30, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=control_url, timeout=PATIENCE_SECONDS, trust_env=False) as client:
             yield replace(self, control=SandboxControl(client))
 
     def fleet_api(self, region: str) -> str:
         return str(self.announcement["fleet_api_base_urls"][region])
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = PATIENCE_SECONDS) -> None:
     """Return as soon as the condition holds; TimeoutError if it does not in time."""
     async with asyncio.timeout(seconds):
         while True:
@@ -117,7 +119,7 @@ async def sandbox_process(
         arguments = ["-m", "tesla_sandbox", "--port", "0", "--scenario", str(scenario), *options]
         async with python_process(arguments) as (process, announcement, stderr):
             control_url = str(announcement["control_url"])
-            async with httpx.AsyncClient(base_url=control_url, timeout=30, trust_env=False) as client:
+            async with httpx.AsyncClient(base_url=control_url, timeout=PATIENCE_SECONDS, trust_env=False) as client:
                 yield Sandbox(announcement, SandboxControl(client), process, stderr)
 
 
@@ -141,7 +143,7 @@ async def python_process(
     reading = asyncio.create_task(_collect(process.stderr, stderr))
     draining: asyncio.Task[None] | None = None
     try:
-        announcement = await _announcement(process, stderr)
+        announcement = await _announcement(process, stderr, reading)
         draining = asyncio.create_task(_collect(process.stdout, []))
         yield process, announcement, stderr
     finally:
@@ -151,7 +153,7 @@ async def python_process(
             await draining
 
 
-async def _announcement(process: asyncio.subprocess.Process, stderr: list[str]) -> Json:
+async def _announcement(process: asyncio.subprocess.Process, stderr: list[str], reading: asyncio.Task[None]) -> Json:
     assert process.stdout is not None
     try:
         async with asyncio.timeout(START_SECONDS):
@@ -161,7 +163,7 @@ async def _announcement(process: asyncio.subprocess.Process, stderr: list[str]) 
     except TimeoutError as silent:
         raise ProcessFailedError("no announcement in time:\n" + "".join(stderr)) from silent
     if not line:
-        await asyncio.sleep(0)
+        await reading
         raise ProcessFailedError(f"ended with {process.returncode}:\n" + "".join(stderr))
     announcement: Json = json.loads(line)
     return announcement

@@ -5,9 +5,11 @@ import pytest
 from wattbus.v1.blocker_pb2 import Blocker
 from wattbus.v1.reason_pb2 import Reason
 
-from tests.commands.house import PATIENCE_SECONDS, House
+from tests.commands.house import House
 from tests.commands.vendor import Gate
+from tests.processes import PATIENCE_SECONDS
 from tests.state.world import CONNECTION, OTHER_TENANT, SECOND_CONNECTION, TENANT
+from tests.turns import settled
 from wattbus_server.problem import Problem
 
 KEY, SERVICE = Reason.REASON_VIRTUAL_KEY_NOT_PAIRED, Reason.REASON_VEHICLE_IN_SERVICE
@@ -73,6 +75,8 @@ async def test_a_change_of_state_is_a_hint_to_ask(house: House, car: str) -> Non
     state.vehicle.information.observe_time.CopyFrom(state.connectivity.observe_time)
     house.hub.observe([state])
     await until(lambda: house.vendor.asked == [name])
+    # Until the answer is in: whoever asks before gets the same one.
+    await settled()
     more_of_the_same = house.vendor.vehicles[car].observed(car)
     more_of_the_same.vehicle.charge.power_w = 5000
     house.hub.observe([more_of_the_same])

@@ -9,9 +9,11 @@ from wattbus.v1.command_pb2 import Rung, WakePolicy
 from wattbus.v1.device_service_pb2 import CheckCommandRequest, ListCommandsRequest
 from wattbus.v1.reason_pb2 import Reason
 
-from tests.commands.house import PATIENCE_SECONDS, House, ladder, locked, set_limit, simple, states
+from tests.commands.house import House, ladder, locked, set_limit, simple, states
 from tests.commands.vendor import Gate, lost_answer
+from tests.processes import PATIENCE_SECONDS
 from tests.state.world import CONNECTION, OTHER_TENANT
+from tests.turns import let_time_pass, settled
 from wattbus_server.problem import Execution, Problem
 
 
@@ -97,11 +99,14 @@ async def test_when_the_time_runs_out_the_answer_is_the_command_as_it_stands(
 ) -> None:
     gate = Gate()
     house.vendor.answers.append(gate)
-    command = (
-        await house.create(car, wait_duration=duration(0.05))
+    waiting = asyncio.ensure_future(
+        house.create(car, wait_duration=duration(20))
         if limit == "wait_duration"
-        else await house.create(car, seconds_left=0.1)
+        else house.create(car, seconds_left=20)
     )
+    await gate.reached.wait()
+    let_time_pass(20)
+    command = await waiting
     assert states(command) == "SENT"
     gate.opened.set()
     assert states(await house.ended(command.name)) == "SUCCEEDED"
@@ -134,8 +139,7 @@ async def until_checked(house: House) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not house.vendor.checks:  # noqa: ASYNC110 - the vendor is scripted, it has no events
             await asyncio.sleep(0.003)
-    # One more turn of the loop for what follows the check.
-    await asyncio.sleep(0.05)
+    await settled()
 
 
 async def eventually_every_command(house: House) -> list[str]:

@@ -103,7 +103,7 @@ async def test_what_is_observed_while_the_outcome_is_being_stored_counts_too(hou
 
     async def observe_just_after_the_end() -> None:
         seen = replace(house.vendor.vehicles[car], locked=False).observed(car)
-        seen.vehicle.closures.observe_time.FromDatetime(datetime.now(UTC) + timedelta(seconds=1))
+        seen.vehicle.closures.observe_time.FromDatetime(datetime.now(UTC) + timedelta(minutes=1))
         house.hub.observe([seen])
         raise lost_answer()
 

@@ -11,6 +11,7 @@ from wattbus.v1.reason_pb2 import Reason
 
 from tests.commands.house import QUEUE_LIMIT, House, locked, set_limit, simple, states
 from tests.commands.vendor import Gate, busy
+from tests.turns import settled
 from wattbus_server.commands.journal import Journal
 from wattbus_server.problem import Problem
 
@@ -115,7 +116,7 @@ async def test_a_caller_who_hangs_up_while_cancelling_leaves_no_doubt(house: Hou
     waiting = await house.queue(car, set_limit(90))
     async with locked(house.engine):
         call = asyncio.ensure_future(house.commands.cancel(house.tenant, waiting.name))
-        await asyncio.sleep(0.05)
+        await settled()
         call.cancel()
     await asyncio.wait([call])
     gate.opened.set()

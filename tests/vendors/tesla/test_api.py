@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from wattbus.v1.reason_pb2 import Reason
 
+from tests.turns import let_time_pass
 from tests.vendors.tesla.account import MemoryAccount
 from tests.vendors.tesla.conftest import MakeApi
 from tests.vendors.tesla.tiny_server import tiny_server
@@ -216,16 +217,20 @@ async def test_a_compressed_answer_that_nobody_asked_for_is_refused(make_api: Ma
 
 
 async def test_a_slow_answer_leaves_the_outcome_of_a_write_open(make_api: MakeApi) -> None:
-    never = asyncio.Event()
+    asked, never = asyncio.Event(), asyncio.Event()
 
     async def answer(_: Request) -> Response:
+        asked.set()
         await never.wait()
         return ok()
 
     async with tiny_server(answer) as server:
-        api = make_api({"na": server.url}, request_timeout=timedelta(milliseconds=200))
+        api = make_api({"na": server.url}, request_timeout=timedelta(minutes=1))
+        asking = asyncio.create_task(api.post(MemoryAccount(), WRITE, changes_something=True))
+        await asked.wait()
+        let_time_pass(60)
         with pytest.raises(Problem) as caught:
-            await api.post(MemoryAccount(), WRITE, changes_something=True)
+            await asking
         never.set()
     assert caught.value.reason == Reason.REASON_VENDOR_UNAVAILABLE
     assert caught.value.execution == Execution.UNKNOWN
