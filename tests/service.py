@@ -1,10 +1,11 @@
 """Starts the service as a real process against a real sandbox process, and links end users through their pages."""
 
 import asyncio
+import random
 import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +20,7 @@ from wattbus.v1.connection_service_pb2_grpc import ConnectionServiceStub
 from wattbus.v1.device_pb2 import Device
 from wattbus.v1.device_service_pb2_grpc import DeviceServiceStub
 
-from tests.processes import ROOT, Sandbox, python_process, sandbox_process
+from tests.processes import PATIENCE_SECONDS, ROOT, Sandbox, python_process, sandbox_process
 from wattbus_server.cli.demo.browser import Browser
 from wattbus_server.cli.keys import new_encryption_key, write_command_key
 
@@ -54,7 +55,7 @@ Found = TypeVar("Found")
 Metadata = tuple[tuple[str, str], ...]
 
 
-async def eventually(look: Callable[[], Awaitable[Found | None]], seconds: float = 60) -> Found:
+async def eventually(look: Callable[[], Awaitable[Found | None]], seconds: float = PATIENCE_SECONDS) -> Found:
     """Look again and again until something is found."""
     async with asyncio.timeout(seconds):
         while True:
@@ -64,10 +65,16 @@ async def eventually(look: Callable[[], Awaitable[Found | None]], seconds: float
             await asyncio.sleep(0.05)
 
 
+# Operating systems give none of these to whoever asks for any port, so that a port stays free until it is used.
+_PORTS = random.sample(range(18_000, 32_000), 14_000)
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that is free and stays free for whom it is meant: nobody else gets it by chance."""
+    while True:
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", _PORTS.pop()))
+            return int(probe.getsockname()[1])
 
 
 @dataclass
