@@ -11,7 +11,7 @@ from wattbus.v1.command_pb2 import Command, CommandState, Rung
 from wattbus.v1.device_pb2 import Device
 
 from tests.commands.house import states
-from tests.processes import Sandbox
+from tests.processes import PATIENCE_SECONDS, Sandbox
 from tests.service import Service, Setup, Tenant, eventually
 
 CAR = {
@@ -24,8 +24,8 @@ CAR = {
 }
 SCENARIO = {"users": [{"email": "robin@example.com", "region": "eu", "cars": [CAR]}]}
 PATH = f"/api/1/vehicles/{CAR['vin']}/signed_command"
-# The sandbox carries the held call out while the second life is reading back.
-HELD_SECONDS = 5
+# Much longer than it takes to kill the service once the call is under way.
+HELD_SECONDS = 60
 
 
 class Killed:
@@ -56,6 +56,8 @@ async def killed(folder: Path) -> AsyncIterator[Killed]:
     setup = Setup(folder)
     async with setup.sandbox(**SCENARIO) as sandbox:
         yield Killed(setup, sandbox)
+        # What is still held is let go, so that the sandbox can end.
+        await sandbox.control.step(HELD_SECONDS)
 
 
 async def create(tenant: Tenant, car: Device, action: Action) -> Command:
@@ -88,7 +90,7 @@ async def transitions(tenant: Tenant, token: str, ends: int) -> list[tuple[str, 
     sequences: list[int] = []
     request = pb.WatchCommandsRequest(resume_token=token)
     call = tenant.devices.WatchCommands(request, metadata=tenant.metadata)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         async for response in call:
             for event in response.events:
                 found.append((event.command.name, states(event.command)))

@@ -21,7 +21,7 @@ from wattbus.v1 import device_service_pb2 as pb
 from wattbus.v1.action_pb2 import Action, HonkHorn, SetChargeLimit
 from wattbus.v1.command_pb2 import CommandState, Rung
 
-from tests.processes import ProcessFailedError
+from tests.processes import PATIENCE_SECONDS, ProcessFailedError
 from tests.rich_errors import refusal_of
 from tests.service import Service, Setup, Tenant, eventually
 
@@ -97,13 +97,16 @@ async def test_a_stopping_server_sends_the_last_token_and_says_so(tmp_path_facto
         for watch in watches:
             refusal = await refusal_of(_rest(watch))
             assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "SERVER_DRAINING")
-        assert await asyncio.wait_for(service.process.wait(), 30) == 0
+        assert await asyncio.wait_for(service.process.wait(), PATIENCE_SECONDS) == 0
     assert "Traceback" not in "".join(service.stderr)
 
 
 async def test_both_doors_say_at_once_that_the_server_leaves(tmp_path_factory: pytest.TempPathFactory) -> None:
     setup = Setup(tmp_path_factory.mktemp("leaving"))
-    async with setup.service(None, DRAIN_DELAY="PT3S") as service, httpx.AsyncClient(trust_env=False) as browser:
+    async with (
+        setup.service(None, DRAIN_DELAY="PT5M") as service,
+        httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as browser,
+    ):
         tenant = await service.new_tenant()
         assert (await browser.get(f"{service.http_url}/healthz")).status_code == 200
         service.process.send_signal(signal.SIGTERM)
@@ -118,6 +121,9 @@ async def test_both_doors_say_at_once_that_the_server_leaves(tmp_path_factory: p
         assert await eventually(unready)
         # Balancers have not noticed yet, so that calls are still answered.
         assert await tenant.list_devices() == []
+        # Nor is anybody here to wait for them.
+        service.process.kill()
+        await service.process.wait()
 
 
 async def _rest(watch: Any) -> None:
@@ -202,7 +208,7 @@ async def _healthy(address: str, root: bytes) -> bool:
     async with grpc.aio.secure_channel(f"localhost:{port}", grpc.ssl_channel_credentials(root)) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         try:
-            await stub.Check(health_pb2.HealthCheckRequest(), timeout=5)
+            await stub.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE_SECONDS)
         except grpc.aio.AioRpcError:
             return False
     return True
