@@ -8,13 +8,14 @@ from typing import Any
 
 import httpx
 
-from tests.processes import until
+from tests.processes import PATIENCE_SECONDS, START_SECONDS, until
 
 DRIVER = shutil.which("chromedriver")
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 ARGUMENTS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1300,1000"]
 GONE = {"stale element reference", "no such element"}
-OF_ANOTHER_DOCUMENT = "Node with given id does not belong to the document"
+# chromedriver's other words for an element whose page was replaced between finding and asking.
+OF_ANOTHER_PAGE = ("Node with given id does not belong to the document", "aborted by navigation")
 
 
 class ElementGoneError(Exception):
@@ -81,8 +82,7 @@ class Browser:
         result = answered.json()["value"]
         if answered.status_code == 404 and result["error"] in GONE:
             raise ElementGoneError
-        # chromedriver's other words for an element whose page was replaced between finding and asking.
-        if answered.status_code == 500 and OF_ANOTHER_DOCUMENT in result["message"]:
+        if answered.status_code == 500 and any(words in result["message"] for words in OF_ANOTHER_PAGE):
             raise ElementGoneError
         assert answered.status_code == 200, answered.text
         return result
@@ -95,7 +95,9 @@ async def chromium() -> AsyncIterator[Browser]:
     driver = await asyncio.create_subprocess_exec(DRIVER, "--port=0", stdout=asyncio.subprocess.PIPE)
     try:
         port = await _port(driver)
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", timeout=START_SECONDS, trust_env=False
+        ) as client:
             options = {"browserName": "chrome", "goog:chromeOptions": {"args": ARGUMENTS}}
             created = await client.post("/session", json={"capabilities": {"alwaysMatch": options}})
             assert created.status_code == 200, created.text
@@ -111,7 +113,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 async def _port(driver: asyncio.subprocess.Process) -> int:
     assert driver.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         async for line in driver.stdout:
             text = line.decode()
             if "started successfully on port" in text:

@@ -14,6 +14,7 @@ from tests.service import Setup, Tenant, eventually
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(DRIVER is None, reason="chromedriver is not installed"),
+    pytest.mark.timeout(400),
 ]
 
 PEOPLE = (

@@ -1,8 +1,8 @@
 """The MQTT output, seen by a client of a real broker."""
 
 import asyncio
+import itertools
 import json
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +13,8 @@ import httpx
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.processes import Json, sandbox_process, until
+from tests.processes import PATIENCE_SECONDS, Json, sandbox_process, until
+from tests.service import free_port
 from tests.tesla_sandbox.person import Person
 from tests.tesla_sandbox.telemetry.broker import Broker, running_broker
 from tests.tesla_sandbox.telemetry.subscriber import FENCE_VIN, VIN, Telemetry, two_cars
@@ -22,18 +23,19 @@ from tests.tesla_sandbox.test_vehicle_telemetry_configuration import CREATE, SET
 BASE = "cars/live"
 
 
+FENCES = itertools.count(1)
+
+
 class Watcher:
     """An MQTT client; its fences are alerts of the fence car, as those of the ZeroMQ subscriber."""
 
     def __init__(self, telemetry: Telemetry, client: aiomqtt.Client) -> None:
         self._telemetry = telemetry
         self._client = client
-        self._fences = 0
 
     async def messages(self) -> list[tuple[str, Any]]:
         """Topic below the car's, and parsed value, of everything that has come for the watched car."""
-        self._fences += 1
-        name = f"mqtt-fence-{self._fences}"
+        name = f"mqtt-fence-{next(FENCES)}"
         fence = {"alert": {"name": name, "audience": ["service"]}}
         await self._telemetry.control.patch(f"/cars/{FENCE_VIN}", fence)
         found: list[tuple[str, Any]] = []
@@ -49,9 +51,12 @@ class Watcher:
 
 @asynccontextmanager
 async def subscribed(telemetry: Telemetry, broker: Broker) -> AsyncIterator[Watcher]:
-    async with aiomqtt.Client("127.0.0.1", broker.port) as client:
+    async with aiomqtt.Client("127.0.0.1", broker.port, timeout=PATIENCE_SECONDS) as client:
         await client.subscribe(f"{BASE}/#", qos=0)
-        yield Watcher(telemetry, client)
+        watcher = Watcher(telemetry, client)
+        # The broker may be behind: what comes before the first fence is of earlier tests.
+        await watcher.messages()
+        yield watcher
 
 
 @pytest_asyncio.fixture
@@ -148,7 +153,10 @@ async def test_quality_and_retention_are_those_of_the_scenario_and_messages_wait
         person = Person(sandbox, browser)
         await person.link()
         await person.post(CREATE, {"vins": [VIN], "token": token(application_key, SETTINGS)})
-        async with running_broker(tmp_path, port) as broker, aiomqtt.Client("127.0.0.1", broker.port) as client:
+        async with (
+            running_broker(tmp_path, port) as broker,
+            aiomqtt.Client("127.0.0.1", broker.port, timeout=PATIENCE_SECONDS) as client,
+        ):
 
             async def retained() -> bool:
                 await client.unsubscribe("kept/here/+/v/Soc")
@@ -161,10 +169,4 @@ async def test_quality_and_retention_are_those_of_the_scenario_and_messages_wait
                 assert message.qos == 1
                 return message.retain
 
-            await until(retained, seconds=20)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+            await until(retained)
