@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import ROOT
+from tests.processes import PATIENCE_SECONDS, ROOT
+
+# The story waits for a car to wake and for commands to be proven, in real time, over three processes.
+pytestmark = pytest.mark.timeout(400)
 
 
 async def demo(folder: Path, **environment: str) -> tuple[int | None, str]:
@@ -47,7 +50,7 @@ async def test_a_demo_that_is_told_to_stop_takes_its_server_along(tmp_path: Path
     )
     assert process.stdout is not None
     output = ""
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(300):
         while "stay up" not in output:
             line = await process.stdout.readline()
             assert line, output
@@ -55,7 +58,7 @@ async def test_a_demo_that_is_told_to_stop_takes_its_server_along(tmp_path: Path
     port = re.search(r"127\.0\.0\.1:(\d+) list", output)
     assert port is not None, output
     process.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert await process.wait() == 0
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", int(port[1]))

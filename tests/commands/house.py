@@ -18,6 +18,7 @@ from wattbus.v1.device_service_pb2 import CreateCommandRequest
 from wattbus.v1.state_pb2 import DeviceState
 
 from tests.commands.vendor import ScriptedAccounts, ScriptedVendor, Vehicle
+from tests.processes import PATIENCE_SECONDS
 from tests.state.world import CONNECTION, TENANT, TOKEN_KEY
 from wattbus_server.blockers.ledger import BlockerLedger
 from wattbus_server.blockers.verification import BlockerVerifier
@@ -38,7 +39,6 @@ PACE = CommandPace(
 )
 VERIFIED_SELDOM = timedelta(hours=1)
 QUEUE_LIMIT = 4
-PATIENCE_SECONDS = 5.0
 
 
 @dataclass

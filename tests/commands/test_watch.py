@@ -12,7 +12,8 @@ from wattbus.v1.command_pb2 import Command
 from wattbus.v1.device_service_pb2 import WatchCommandsRequest, WatchCommandsResponse
 from wattbus.v1.reason_pb2 import Reason
 
-from tests.commands.house import PATIENCE_SECONDS, House, opened, set_limit, simple, states
+from tests.commands.house import House, opened, set_limit, simple, states
+from tests.processes import PATIENCE_SECONDS
 from tests.state.world import OTHER_TENANT, TENANT
 from wattbus_server.commands import journal as journal_module
 from wattbus_server.commands import life
@@ -184,7 +185,9 @@ async def test_commands_of_a_device_that_is_gone_are_still_told(house: House, ca
     assert [state for _, state in reader.seen] == LIFE_OF_A_SETTING
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(
     pieces=st.lists(st.integers(min_value=1, max_value=7), min_size=1, max_size=8),
     commands=st.integers(min_value=1, max_value=4),
@@ -215,7 +218,9 @@ def test_a_reader_who_hangs_up_anywhere_loses_nothing_and_sees_nothing_twice(
 
 
 @given(pieces=st.lists(st.integers(min_value=1, max_value=300), max_size=5))
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 def test_a_long_backlog_arrives_whole(command_database: Path, tmp_path: Path, pieces: list[int]) -> None:
     async def scenario() -> None:
         async with opened(command_database, tmp_path / "backlog.db") as house:

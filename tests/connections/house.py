@@ -14,6 +14,7 @@ from wattbus.v1.connection_pb2 import Access, Connection, LinkSession, Vendor
 from wattbus.v1.connection_service_pb2 import CreateLinkSessionRequest, ListConnectionsRequest
 
 from tests.connections.vendor import Vendor1
+from tests.processes import PATIENCE_SECONDS
 from wattbus_server.connections.accounts import Accounts
 from wattbus_server.connections.directory import ConnectionDirectory
 from wattbus_server.connections.grants import GrantStore
@@ -81,7 +82,7 @@ class House:
 
 def browser() -> httpx.AsyncClient:
     """A browser: keeps cookies, follows nothing by itself."""
-    return httpx.AsyncClient(trust_env=False, timeout=20)
+    return httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS)
 
 
 async def depart(client: httpx.AsyncClient, url: str) -> str:

@@ -13,11 +13,10 @@ from wattbus.v1.device_pb2 import Device
 from wattbus.v1.reason_pb2 import Reason
 from wattbus.v1.state_pb2 import DeviceState
 
-from tests.processes import Json, Sandbox
+from tests.processes import PATIENCE_SECONDS, Json, Sandbox
 from tests.rich_errors import Refusal, refusal_of
 from tests.service import Tenant, eventually
 
-PATIENCE_SECONDS = 30.0
 LONGEST_DETAILS_BYTES = 4096
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from wattbus.v1 import device_service_pb2 as pb
 
 from tests.contract.test_tenants import METHODS
+from tests.processes import PATIENCE_SECONDS
 from tests.rich_errors import decoded, refusal_of
 from tests.service import Service, Tenant
 
@@ -36,11 +37,11 @@ async def answer_of(service: Service, tenant: Tenant, method: MethodDescriptor, 
     path = f"/{method.containing_service.full_name}/{method.name}"
     try:
         if method.server_streaming:
-            call = channel.unary_stream(path)(data, metadata=metadata, timeout=20)
+            call = channel.unary_stream(path)(data, metadata=metadata, timeout=PATIENCE_SECONDS)
             await anext(call.__aiter__())
             call.cancel()
         else:
-            await channel.unary_unary(path)(data, metadata=metadata, timeout=20)
+            await channel.unary_unary(path)(data, metadata=metadata, timeout=PATIENCE_SECONDS)
     except grpc.aio.AioRpcError as error:
         refusal = decoded(error)
         assert "Traceback" not in refusal.message
@@ -64,7 +65,12 @@ async def test_fields_that_nobody_knows_are_refused(
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
 @given(seed=st.integers(0, 2**32))
 async def test_random_fields_are_the_callers_fault(
     grpc_server: Service, tenant: Tenant, method: MethodDescriptor, seed: int
@@ -160,7 +166,7 @@ async def test_malformed_tokens_are_refused(tenant: Tenant, token: str) -> None:
 async def test_the_http_side_answers_nonsense_with_a_page(
     grpc_server: Service, method: str, path: str, status: int
 ) -> None:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
         answer = await client.request(method, grpc_server.http_url + path)
     assert answer.status_code == status
     assert "Traceback" not in answer.text

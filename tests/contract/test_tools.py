@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import PATIENCE_SECONDS
 from tests.service import Service, Tenant
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -23,7 +24,7 @@ async def run(*command: str) -> tuple[int, str, str]:
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         output, errors = await process.communicate()
     return process.returncode or 0, output.decode(), errors.decode()
 
@@ -68,7 +69,7 @@ async def test_grpcurl_streams(grpc_server: Service, home: Tenant) -> None:
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while b'"in_sync": true' not in await process.stdout.readline():
             pass
     process.terminate()

@@ -15,11 +15,10 @@ from typing import Any
 import pytest
 from wattbus.v1.device_pb2 import DeviceKind
 
-from tests.processes import ROOT
+from tests.processes import PATIENCE_SECONDS, ROOT
 from tests.service import Setup, free_port
 
 EXAMPLES = ROOT / "docs" / "examples"
-PATIENCE_SECONDS = 60
 
 
 @dataclass

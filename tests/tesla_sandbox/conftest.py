@@ -8,7 +8,7 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.processes import Json, Sandbox, sandbox_process
+from tests.processes import PATIENCE_SECONDS, Json, Sandbox, sandbox_process
 from tests.tesla_sandbox.person import CLIENT_ID, CLIENT_SECRET, DOMAIN, REDIRECT_URI, Person
 
 PAIRED_VIN = "LRW3E7EK5PC000101"
@@ -107,7 +107,7 @@ async def sandbox(sandbox_program: Sandbox, scenario: Callable[[], Json]) -> Asy
 
 @pytest_asyncio.fixture
 async def browser() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, trust_env=False) as client:
         yield client
 
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tesla_protocol.command.car_server_pb2 import VehicleAction
 from tesla_protocol.command.universal_message_pb2 import RoutableMessage
 
-from tests.processes import Json, sandbox_process
+from tests.processes import PATIENCE_SECONDS, Json, sandbox_process
 from tests.service import free_port
 from tests.tesla_sandbox.conftest import FREE_SITE, PAIRED_VIN, UNPAIRED_VIN
 from tests.tesla_sandbox.contract import ENDPOINTS, PARTNER, called
@@ -77,7 +77,7 @@ async def recorded(scenario: Json, port: int, seed: int) -> Recorded:
     options = ["--port", str(port), "--seed", str(seed)]
     async with (
         sandbox_process(scenario=scenario, options=options) as sandbox,
-        httpx.AsyncClient(trust_env=False, event_hooks={"response": [recorder.keep]}) as http,
+        httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS, event_hooks={"response": [recorder.keep]}) as http,
     ):
         await play(Person(sandbox, http))
     return recorder.answers

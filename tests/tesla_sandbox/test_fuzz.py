@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tesla_sandbox.app import FLEET_API_TABLES
+from tests.processes import PATIENCE_SECONDS
 from tests.tesla_sandbox.conftest import FREE_SITE, OLD_VIN, PAIRED_VIN, UNPAIRED_VIN
 from tests.tesla_sandbox.person import Person, authorization_parameters
 
@@ -49,13 +50,17 @@ queries = st.dictionaries(
     st.sampled_from(["energy", "charge_state", "2026-06-21T00:00:00Z", "day", "0", "-1", "9" * 30]) | words,
     max_size=4,
 )
-MANY = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-FEW = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+FEW = settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 
 
 @pytest.fixture
 def http() -> httpx.Client:
-    return httpx.Client(timeout=30, trust_env=False)
+    return httpx.Client(timeout=PATIENCE_SECONDS, trust_env=False)
 
 
 def filled(path: str, values: list[str]) -> str:

@@ -13,6 +13,7 @@ from tesla_protocol.command.car_server_pb2 import VehicleAction
 from tesla_protocol.command.universal_message_pb2 import Domain, RoutableMessage
 from tesla_protocol.command.vcsec_pb2 import UnsignedMessage
 
+from tests.processes import PATIENCE_SECONDS
 from tests.tesla_sandbox.conftest import FREE_SITE, OLD_VIN, PAIRED_VIN, UNPAIRED_VIN
 from tests.tesla_sandbox.contract import CHARGING_COMMANDS, ENDPOINTS, OTHER_COMMANDS, PARTNER, Documented
 from tests.tesla_sandbox.person import Person
@@ -54,7 +55,7 @@ class Callers:
     def __init__(self, person: Person, tokens: Mapping[str, str]) -> None:
         self._person = person
         self._tokens = tokens
-        self._http = httpx.Client(timeout=30, trust_env=False)
+        self._http = httpx.Client(timeout=PATIENCE_SECONDS, trust_env=False)
 
     def send(self, entry: Documented, query: Mapping[str, object], body: object = None) -> httpx.Response:
         owner = PARTNER if entry.token == PARTNER else "na" if OLD_VIN in entry.path else "eu"

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.processes import sandbox_process
+from tests.processes import PATIENCE_SECONDS, sandbox_process
 from tests.tesla_sandbox.person import CLIENT_ID, CLIENT_SECRET, DOMAIN, REDIRECT_URI, Person
 from tests.tesla_sandbox.signed_requests import SignedClient
 
@@ -43,7 +43,10 @@ SCENARIO: dict[str, object] = {
 
 @pytest.fixture
 async def person() -> AsyncIterator[Person]:
-    async with sandbox_process(scenario=SCENARIO) as sandbox, httpx.AsyncClient() as client:
+    async with (
+        sandbox_process(scenario=SCENARIO) as sandbox,
+        httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client,
+    ):
         linked = Person(sandbox, client)
         await linked.link()
         yield linked

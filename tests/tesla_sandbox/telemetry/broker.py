@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import PATIENCE_SECONDS
+
 CONFIGURATION = """
 server_name: tests
 listen: "127.0.0.1:-1"
@@ -40,7 +42,7 @@ async def running_broker(folder: Path, port: int = -1) -> AsyncIterator[Broker]:
     process = await asyncio.create_subprocess_exec(program, "-c", str(settings), stderr=asyncio.subprocess.PIPE)
     assert process.stderr is not None
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             listening = await _port(process.stderr)
         draining = asyncio.create_task(process.stderr.read())
         yield Broker(listening)

@@ -16,7 +16,7 @@ from tesla_protocol.telemetry.vehicle_connectivity_pb2 import ConnectivityEvent,
 from tesla_protocol.telemetry.vehicle_data_pb2 import Field, Payload
 from tesla_protocol.telemetry.vehicle_error_pb2 import VehicleErrors
 
-from tests.processes import Json, until
+from tests.processes import PATIENCE_SECONDS, Json, until
 from tests.tesla_sandbox.person import Person
 from tests.tesla_sandbox.test_vehicle_telemetry_configuration import CREATE, SETTINGS, token
 
@@ -149,7 +149,7 @@ class Telemetry:
         await self.control.patch(f"/cars/{FENCE_VIN}", {"alert": {"name": name, "audience": ["service"]}})
 
     async def _receive(self) -> Received:
-        assert await self._socket.poll(timeout=10_000), "nothing came"
+        assert await self._socket.poll(timeout=round(PATIENCE_SECONDS * 1000)), "nothing came"
         topic, payload = await self._socket.recv_multipart()
         return Received(topic.decode(), payload)
 

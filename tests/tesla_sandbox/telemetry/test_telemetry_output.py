@@ -11,7 +11,7 @@ import pytest
 import zmq
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.processes import Json, ProcessFailedError, Sandbox, sandbox_process, until
+from tests.processes import PATIENCE_SECONDS, Json, ProcessFailedError, Sandbox, sandbox_process, until
 from tests.tesla_sandbox.person import Person
 from tests.tesla_sandbox.telemetry.subscriber import VIN, Received, Telemetry, two_cars, watching
 from tests.tesla_sandbox.test_scenarios import ctl
@@ -170,7 +170,7 @@ async def test_a_loaded_scenario_keeps_the_password_of_its_broker(tmp_path: Path
         file.write_text(f"telemetry: {{mqtt: {{port: {port}, username: robin, password: hush}}}}")
         status, shown = await ctl(sandbox, "load", str(file))
         assert (status, shown["telemetry"]["mqtt"]["password"]) == (0, "**********")
-        greeting = await asyncio.wait_for(greetings.get(), 20)
+        greeting = await asyncio.wait_for(greetings.get(), PATIENCE_SECONDS)
     assert greeting.endswith(b"\x00\x05robin\x00\x04hush")
 
 

@@ -24,7 +24,7 @@ def tesla_settings(api_urls: Mapping[str, str], **more: object) -> TeslaSettings
         "domain": "app.example.com",
         "api_urls": dict(api_urls),
         "home_region": next(iter(api_urls)),
-        "request_timeout": timedelta(seconds=20),
+        "request_timeout": timedelta(seconds=60),
         **more,
     }
     return TeslaSettings.model_validate(values)

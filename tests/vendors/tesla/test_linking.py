@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from wattbus.v1.connection_pb2 import Access
 from wattbus.v1.reason_pb2 import Reason
 
-from tests.processes import Sandbox, sandbox_process
+from tests.processes import PATIENCE_SECONDS, Sandbox, sandbox_process
 from tests.vendors.tesla.account import MemoryAccount
 from tests.vendors.tesla.conftest import oauth_of, settings_for, tesla_settings
 from wattbus_server.problem import Problem
@@ -84,7 +84,7 @@ async def consent(oauth: TeslaOAuth, asked: AuthorizationRequest, *, without: tu
     query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
     granted = [scope for scope in query["scope"].split() if scope not in without]
     form: dict[str, Any] = {**query, "email": "robin@example.com", "decision": "allow", "granted": granted}
-    async with httpx.AsyncClient(trust_env=False) as browser:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as browser:
         answered = await browser.post(url.partition("?")[0], data=form)
     returned = parse_qs(urlsplit(answered.headers["location"]).query)
     assert returned["state"] == ["state-1"]

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from wattbus.v1.device_pb2 import DeviceKind
 
-from tests.processes import Json, Sandbox, sandbox_process
+from tests.processes import PATIENCE_SECONDS, Json, Sandbox, sandbox_process
 from tests.tesla_sandbox.person import CLIENT_ID, CLIENT_SECRET, DOMAIN, REDIRECT_URI, Person
 from tests.vendors.tesla.control.linked_account import LinkedAccount, records
 from wattbus_server.settings import TeslaSettings
@@ -102,7 +102,7 @@ async def sandbox(control_sandbox_program: Sandbox, command_key: ec.EllipticCurv
 @pytest_asyncio.fixture
 async def person(sandbox: Sandbox) -> AsyncIterator[Person]:
     """A person who has not consented to anything yet."""
-    async with httpx.AsyncClient(timeout=30, trust_env=False) as browser:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, trust_env=False) as browser:
         yield Person(sandbox, browser)
 
 
