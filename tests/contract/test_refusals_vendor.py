@@ -23,7 +23,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 UNAVAILABLE, EXHAUSTED = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED
 HONK = Action(honk_horn=HonkHorn())
-PEOPLE = (person("robin", car("Car"), car("Impatient car"), car("Odd car"), house("Home")),)
+PEOPLE = (
+    person("robin", car("Car"), car("Impatient car"), car("Odd car"), house("Home")),
+    person("rejected", car("Rejected car")),
+)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -118,13 +121,13 @@ async def test_a_token_endpoint_that_fails_leaves_the_grant_alone(
     assert reasons(await open_blockers(home)) == []
 
 
-async def test_a_refused_token_is_renewed_once_and_nobody_notices(
-    home: Tenant, sandbox: Sandbox, a_car: Device
-) -> None:
+async def test_a_refused_token_is_renewed_once_and_nobody_notices(home: Tenant, sandbox: Sandbox) -> None:
+    await home.link("rejected", email="rejected@example.com")
+    rejected = await home.device_named("Rejected car")
     # Polls may meet the refusal before the command does; either way one renewal is enough for all.
     await sandbox.control.delete("/requests")
-    await sandbox.control.post(f"/grants/robin@example.com/{CLIENT_ID}/tokens", {"end": "access"})
-    assert (await create(home, a_car, HONK)).state >= CommandState.COMMAND_STATE_ACCEPTED
+    await sandbox.control.post(f"/grants/rejected@example.com/{CLIENT_ID}/tokens", {"end": "access"})
+    assert (await create(home, rejected, HONK)).state >= CommandState.COMMAND_STATE_ACCEPTED
     assert len(await sandbox.control.requests("/oauth2/v3/token")) == 1
 
 
