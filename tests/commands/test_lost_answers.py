@@ -179,6 +179,7 @@ async def killed_after_acceptance(house: House, car: str, action: Action) -> str
 async def stored_at(house: House, car: str, action: Action, *steps: CommandState.ValueType) -> str:
     """Store a command as a server leaves it that is killed right after a transition."""
     journal = Journal(house.engine)
+    await journal.load()
     command = Command(
         name=f"{car}/commands/000000000000killed", device=car, action=action, provable_rung=Rung.RUNG_APPLIED
     )
@@ -261,6 +262,7 @@ async def test_a_momentary_action_never_runs_twice_wherever_the_server_is_killed
 
 async def test_a_command_that_expired_while_the_server_was_down_is_not_sent(house: House, car: str) -> None:
     journal = Journal(house.engine)
+    await journal.load()
     long_ago = house.registry.get(house.tenant, car).create_time - timedelta(hours=1)
     command = Command(name=f"{car}/commands/old", device=car, action=set_limit(80))
     command.expire_time.FromDatetime(long_ago + timedelta(minutes=5))

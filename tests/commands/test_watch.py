@@ -150,6 +150,7 @@ async def test_a_position_that_was_pruned_is_told(house: House, car: str) -> Non
 async def test_finished_commands_are_pruned_and_running_ones_kept(house: House, car: str) -> None:
     finished = await house.ended((await house.create(car, simple("honk_horn"))).name)
     journal = Journal(house.engine)
+    await journal.load()
     running = life.received(Command(name=f"{car}/commands/running", device=car), datetime.now(UTC))
     await journal.add(house.tenant, running, b"")
     later = datetime.now(UTC) + timedelta(seconds=1)
@@ -228,6 +229,7 @@ def test_a_long_backlog_arrives_whole(command_database: Path, tmp_path: Path, pi
             reader = Reader(house)
             await reader.begin()
             journal = Journal(house.engine)
+            await journal.load()
             command = life.received(Command(name=f"{device}/commands/1", device=device), datetime.now(UTC))
             await journal.add(TENANT, command, b"")
             for number in range(249):

@@ -31,6 +31,12 @@ def test_a_token_gives_back_its_position_and_is_safe_in_a_url(sequence: int) -> 
     assert re.fullmatch(r"[A-Za-z0-9_=-]{1,1024}", token)
 
 
+def test_a_token_tells_nothing_to_who_reads_it() -> None:
+    raw = base64.urlsafe_b64decode(TOKENS.issue(0x1122334455667788, DIGEST))
+    assert not any(secret in raw for secret in (bytes.fromhex("1122334455667788"), EPOCH, DIGEST))
+    assert TOKENS.issue(5, DIGEST) != TOKENS.issue(5, DIGEST), "equal positions do not show as equal"
+
+
 def test_a_token_of_another_process_life_is_told_apart_from_a_forged_one() -> None:
     token = ResumeTokens(KEY, b"epoch--2").issue(5, DIGEST)
     assert TOKENS.read(token, DIGEST) is OTHER_EPOCH

@@ -319,7 +319,7 @@ class CommandEvent(_message.Message):
     COMMAND_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
-    """Grows by transition, over all commands."""
+    """Grows from each transition to the next, over all commands. Numbers are left out; nothing can be counted with them."""
     @_builtins.property
     def command(self) -> Global___Command:
         """The command right after the transition."""

@@ -1,10 +1,12 @@
 """The journal: commands, and the log of their transitions. What it confirmed survives `kill -9`.
 
 The log is the queue of WatchCommands. Sequence numbers are given out by one writer, so that a number that can be read
-is never followed by the late commit of a smaller one.
+is never followed by the late commit of a smaller one. They follow the clock: counted one by one they would tell every
+tenant how much the others do.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -95,7 +97,7 @@ class Journal:
             async with self._writing:
                 async with self._engine.begin() as database:
                     await database.execute(insert(commands).values(**row))
-                    sequence = await _log(database, tenant, command)
+                    sequence = await self._log(database, tenant, command)
                 self._tell(tenant, sequence, command)
         except IntegrityError:
             earlier = await self.repeated(tenant, command.request_id, request_hash)
@@ -110,20 +112,34 @@ class Journal:
             async with self._engine.begin() as database:
                 row = commands.c.name == command.name
                 await database.execute(update(commands).where(row).values(**_values(tenant, command)))
-                sequence = await _log(database, tenant, command)
+                sequence = await self._log(database, tenant, command)
             self._tell(tenant, sequence, command)
 
     async def prune(self, commands_before: datetime, events_before: datetime) -> None:
         """Delete finished commands that were created, and transitions that happened, before these moments.
 
-        The newest transition always stays, so that the log knows where it begins.
+        The newest of the old transitions stays, so that the log knows where it begins.
         """
-        newest = select(func.max(command_events.c.sequence)).scalar_subquery()
-        old_events = and_(command_events.c.create_time < events_before, command_events.c.sequence < newest)
+        is_old = command_events.c.create_time < events_before
+        newest = select(func.max(command_events.c.sequence)).where(is_old).scalar_subquery()
+        old_events = and_(is_old, command_events.c.sequence < newest)
         old_commands = and_(commands.c.state.in_(FINISHED), commands.c.create_time < commands_before)
         async with self._writing, self._engine.begin() as database:
             await database.execute(delete(command_events).where(old_events))
             await database.execute(delete(commands).where(old_commands))
+
+    async def _log(self, database: AsyncConnection, tenant: str, command: Command) -> int:
+        # A stream that began before the very first transition is at 0, right before it.
+        sequence = max(self.last_sequence + 1, time.time_ns() // 1000) if self.last_sequence else 1
+        values = {
+            "sequence": sequence,
+            "tenant": tenant,
+            "device": command.device,
+            "command": command.SerializeToString(),
+            "create_time": command.update_time.ToDatetime(UTC),
+        }
+        await database.execute(insert(command_events).values(**values))
+        return sequence
 
     def _tell(self, tenant: str, sequence: int, command: Command) -> None:
         self.last_sequence = sequence
@@ -234,20 +250,6 @@ class Journal:
     async def _read(self, query: Select[Any]) -> list[StoredCommand]:
         async with self._engine.connect() as database:
             return [_stored(row) for row in (await database.execute(query)).mappings()]
-
-
-async def _log(database: AsyncConnection, tenant: str, command: Command) -> int:
-    values = {
-        "tenant": tenant,
-        "device": command.device,
-        "command": command.SerializeToString(),
-        "create_time": command.update_time.ToDatetime(UTC),
-    }
-    result = await database.execute(insert(command_events).values(**values))
-    key = result.inserted_primary_key
-    if key is None:
-        raise RuntimeError("the database gave no sequence number")
-    return int(key[0])
 
 
 def _values(tenant: str, command: Command) -> dict[str, object]:

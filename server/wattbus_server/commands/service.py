@@ -69,7 +69,7 @@ class CommandService:
             ledger: open blockers.
             verifier: asks whether they still stand.
             read_now: reads one device from the vendor.
-            token_key: secret that signs resume tokens, at least 16 bytes, the same after a restart.
+            token_key: secret that encrypts resume tokens, at least 16 bytes, the same after a restart.
             queue_limit: unfinished commands per device.
             pace: delays and limits.
         """

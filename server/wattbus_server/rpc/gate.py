@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import itertools
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -29,9 +28,6 @@ from wattbus_server.tenants.directory import TenantDirectory, tenant_of
 REQUEST_ID_HEADER = "x-request-id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
-# Calls that bring no request id are counted; the first part tells processes apart.
-_PROCESS = secrets.token_hex(4)
-_CALLS = itertools.count(1)
 _VERIFIED_AT_MOST = 4096
 _OPEN_SERVICES = ("/grpc.health.v1.Health/",)
 
@@ -104,7 +100,7 @@ def _read(metadata: Any) -> tuple[str, list[Any]]:
             credentials.append(value)
         elif key == REQUEST_ID_HEADER and isinstance(value, str) and _REQUEST_ID.fullmatch(value):
             request_id = value
-    return request_id or f"{_PROCESS}-{next(_CALLS):x}", credentials
+    return request_id or secrets.token_hex(8), credentials
 
 
 def _bearer_secret(values: list[Any]) -> str:

@@ -1,7 +1,8 @@
 """The hub: the newest state of every device, in memory, and the one place where states change.
 
-Every change gets the next number of one sequence, which is also the revision of the device. Whoever watches learns
-*that* a device changed; what it is now is read when it is sent.
+Every change gets a higher number of one sequence, which is also the revision of the device. The numbers follow the
+clock: counted one by one they would tell every tenant how much changes at the others. Whoever watches learns *that* a
+device changed; what it is now is read when it is sent.
 """
 
 import asyncio
@@ -31,8 +32,8 @@ from wattbus_server.vendors.contract import DeviceRecord
 
 log = structlog.get_logger()
 
-UNSTORED_REVISIONS = 1 << 20
-"""More revisions than a process can give out before they are stored."""
+UNSTORED_REVISIONS = 1 << 26
+"""More than revisions grow, about one for each microsecond, before they are stored."""
 
 StateListener = Callable[[DeviceState, bool], None]
 """Called with a state after an observation was taken over; False: only its observation times are new."""
@@ -47,7 +48,7 @@ class StateHub:
         Args:
             engine: the database in which states outlive the process.
             registry: knows which devices there are; loaded before the hub.
-            token_key: secret that signs resume tokens, at least 16 bytes, the same after a restart.
+            token_key: secret that encrypts resume tokens, at least 16 bytes, the same after a restart.
         """
         self._registry = registry
         self._archive = StateArchive(engine, self._stored)
@@ -173,10 +174,13 @@ class StateHub:
         for listener in tuple(self._listeners):
             listener(entry.state, bool(merged.changed))
 
+    def _next_sequence(self) -> int:
+        self._sequence = max(self._sequence + 1, time.time_ns() // 1000)
+        return self._sequence
+
     def _stamp(self, entry: DeviceEntry, state: DeviceState) -> None:
         """Make a message that nobody else holds the newest state, under the next revision."""
-        self._sequence += 1
-        state.revision = self._sequence
+        state.revision = self._next_sequence()
         state.update_time.seconds, state.update_time.nanos = divmod(time.time_ns(), NANOSECONDS)
         entry.replace(state)
 
@@ -219,7 +223,7 @@ class StateHub:
 
     def _remove(self, entry: DeviceEntry) -> None:
         del self._entries[entry.name]
-        self._sequence += 1
+        self._next_sequence()
         self._departures.add(self._sequence, entry.record, time.monotonic())
         for audience in tuple(entry.audiences):
             audience.dismiss(entry, self._sequence)
