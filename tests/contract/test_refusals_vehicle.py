@@ -239,7 +239,8 @@ async def test_a_car_that_is_online_but_cannot_be_commanded(home: Tenant, sandbo
     refusal = await refused(
         create(home, deaf, LOCK), UNAVAILABLE, Reason.REASON_COMMAND_PATH_UNAVAILABLE, metadata=("device", "command")
     )
-    assert refusal.retry_seconds == 120
+    assert refusal.retry_seconds is not None
+    assert 120 <= refusal.retry_seconds <= 120 * 1.2
     assert not [path for path in await sent(sandbox, deaf) if path.endswith("wake_up")], "waking would not help"
     await sandbox.control.delete("/faults", {"target": deaf.vendor_id})
     assert (await create(home, deaf, LOCK)).state >= CommandState.COMMAND_STATE_ACCEPTED
@@ -330,11 +331,13 @@ async def test_too_many_commands_say_when_to_try_again(home: Tenant, sandbox: Sa
     refusal = await refused(
         create(home, busy, HONK), grpc.StatusCode.RESOURCE_EXHAUSTED, Reason.REASON_VENDOR_RATE_LIMITED
     )
-    assert refusal.retry_seconds == pytest.approx(60, abs=2)
+    assert refusal.retry_seconds is not None
+    assert 58 <= refusal.retry_seconds <= 60 * 1.2
     assert refusal.quota_subjects == [busy.name]
     assert refusal.metadata["command"]
     command = await get_command(home, refusal.metadata["command"])
-    assert command.failure.retry_delay.ToTimedelta().total_seconds() == refusal.retry_seconds
+    asked = command.failure.retry_delay.ToTimedelta().total_seconds()
+    assert asked <= refusal.retry_seconds <= asked * 1.2
     await sandbox.control.patch("/rate_limits", {"command": usual["command"]})
     assert (await create(home, busy, HONK)).state >= CommandState.COMMAND_STATE_ACCEPTED
 

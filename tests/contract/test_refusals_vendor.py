@@ -84,7 +84,8 @@ async def test_a_command_that_may_not_wait_ends_with_teslas_failure(home: Tenant
 async def test_too_many_reads_say_when_to_try_again(home: Tenant, sandbox: Sandbox, a_car: Device) -> None:
     await sandbox.control.patch("/rate_limits", {"data": 0})
     refusal = await refused(refresh(home, a_car), EXHAUSTED, Reason.REASON_VENDOR_RATE_LIMITED)
-    assert refusal.retry_seconds == pytest.approx(60, abs=2)
+    assert refusal.retry_seconds is not None
+    assert 58 <= refusal.retry_seconds <= 60 * 1.2
     assert refusal.quota_subjects == [a_car.name]
     await sandbox.control.patch("/rate_limits", {"data": None})
     await refresh(home, a_car)

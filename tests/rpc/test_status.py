@@ -15,6 +15,7 @@ from wattbus_server.rpc.status import (
     MAXIMUM_DETAILS_BYTES,
     PUSHBACK_TRAILER,
     code_of,
+    spread,
     status_of,
     trailers_of,
 )
@@ -112,17 +113,37 @@ def test_a_rate_limit_says_when_to_try_again_and_what_ran_out() -> None:
     details = details_of(status_of(problem, "r"))
     retry = details["google.rpc.RetryInfo"]
     assert isinstance(retry, error_details_pb2.RetryInfo)
-    assert retry.retry_delay.seconds == 37
+    assert 37 <= retry.retry_delay.ToTimedelta().total_seconds() <= 37 * 1.2
     quota = details["google.rpc.QuotaFailure"]
     assert isinstance(quota, error_details_pb2.QuotaFailure)
     assert quota.violations[0].subject == "devices/abc"
 
 
 def test_client_libraries_are_told_not_to_hammer_while_the_wait_is_long() -> None:
-    short = Problem(Reason.REASON_SERVER_DRAINING, "m", retry_delay=timedelta(seconds=1))
-    long = Problem(Reason.REASON_DEVICE_OFFLINE, "m", retry_delay=timedelta(minutes=5))
-    assert (PUSHBACK_TRAILER, "1000") in trailers_of(short, status_of(short, "r"))
-    assert (PUSHBACK_TRAILER, "-1") in trailers_of(long, status_of(long, "r"))
+    short = status_of(Problem(Reason.REASON_SERVER_DRAINING, "m", retry_delay=timedelta(seconds=1)), "r")
+    long = status_of(Problem(Reason.REASON_DEVICE_OFFLINE, "m", retry_delay=timedelta(minutes=5)), "r")
+    assert 1000 <= int(dict(trailers_of(short))[PUSHBACK_TRAILER]) <= 2000
+    assert dict(trailers_of(long))[PUSHBACK_TRAILER] == "-1"
+
+
+def test_the_library_is_told_the_same_wait_as_the_caller() -> None:
+    status = status_of(Problem(Reason.REASON_SERVER_DRAINING, "m"), "r")
+    retry = details_of(status)["google.rpc.RetryInfo"]
+    assert isinstance(retry, error_details_pb2.RetryInfo)
+    told = int(dict(trailers_of(status))[PUSHBACK_TRAILER])
+    assert told == int(retry.retry_delay.ToTimedelta() / timedelta(milliseconds=1))
+
+
+def test_callers_who_were_refused_together_do_not_come_back_together() -> None:
+    draining = Problem(Reason.REASON_SERVER_DRAINING, "m")
+    waits = {dict(trailers_of(status_of(draining, "r")))[PUSHBACK_TRAILER] for _ in range(50)}
+    assert len(waits) > 1
+
+
+@given(st.timedeltas(timedelta(0), timedelta(days=1)))
+def test_a_wait_is_spread_upwards_only_so_that_the_vendors_own_is_never_undercut(asked: timedelta) -> None:
+    told = spread(asked)
+    assert asked <= told <= asked + max(asked * 0.2, timedelta(seconds=1))
 
 
 def test_blockers_that_do_not_fit_are_counted() -> None:

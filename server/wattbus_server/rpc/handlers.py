@@ -225,7 +225,7 @@ async def abort(method: str, error: BaseException, context: Context) -> None:
         log.info("call_refused", **facts)
     try:
         async with asyncio.timeout(ABORT_TIMEOUT_SECONDS):
-            await context.abort(code, status.message, trailers_of(problem, status))
+            await context.abort(code, status.message, trailers_of(status))
     except TimeoutError:
         log.warning("abort_not_taken", **facts)
         raise

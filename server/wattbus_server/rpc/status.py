@@ -4,6 +4,7 @@ Everything in a status travels in one HTTP/2 header. Above 8 KiB clients replace
 kept below 4 KiB: first the facts that programs branch on, then as many blockers as fit.
 """
 
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -31,8 +32,11 @@ MAXIMUM_METADATA_BYTES = 300
 MAXIMUM_LINKS = 4
 _CUT_MARK = "…"
 
-# Client libraries retry UNAVAILABLE within milliseconds. Longer waits tell them not to.
-LONGEST_PUSHBACK = timedelta(seconds=5)
+# Callers who were refused at the same moment would come back at the same moment. The vendor's own wait is never cut.
+SPREAD = 0.2
+SMALLEST_SPREAD = timedelta(seconds=1)
+# Client libraries retry UNAVAILABLE within milliseconds. Waits beyond 5 s and their spread tell them not to.
+LONGEST_PUSHBACK = timedelta(seconds=6)
 
 
 def status_of(problem: Problem, request_id: str) -> status_pb2.Status:
@@ -52,11 +56,11 @@ def status_of(problem: Problem, request_id: str) -> status_pb2.Status:
     return status
 
 
-def trailers_of(problem: Problem, status: status_pb2.Status) -> tuple[tuple[str, str | bytes], ...]:
-    """Return the trailing metadata that carries the status, and retry advice for client libraries."""
+def trailers_of(status: status_pb2.Status) -> tuple[tuple[str, str | bytes], ...]:
+    """Return the trailing metadata that carries the status, and the same retry advice for client libraries."""
     details: tuple[str, str | bytes] = (DETAILS_TRAILER, status.SerializeToString())
-    delay = retry_delay_of(problem)
-    if code_of(problem) is not grpc.StatusCode.UNAVAILABLE or delay is None:
+    delay = _told_delay(status)
+    if status.code != grpc.StatusCode.UNAVAILABLE.value[0] or delay is None:
         return (details,)
     pushback = int(delay / timedelta(milliseconds=1)) if delay <= LONGEST_PUSHBACK else -1
     return (details, (PUSHBACK_TRAILER, str(pushback)))
@@ -73,6 +77,11 @@ def retry_delay_of(problem: Problem) -> timedelta | None:
     if not entry.retriable:
         return None
     return problem.retry_delay if problem.retry_delay is not None else entry.retry_delay
+
+
+def spread(delay: timedelta) -> timedelta:
+    """Return a delay with jitter: never less, at most a fifth or a second more."""
+    return delay + random.uniform(0, 1) * max(delay * SPREAD, SMALLEST_SPREAD)  # noqa: S311 - spreads load, guards nothing
 
 
 def fit_blockers(blockers: Sequence[Blocker], room: int) -> Blockers:
@@ -124,7 +133,7 @@ def _facts(problem: Problem, request_id: str) -> Iterator[Message]:
     delay = retry_delay_of(problem)
     if delay is not None:
         retry = error_details_pb2.RetryInfo()
-        retry.retry_delay.FromTimedelta(delay)
+        retry.retry_delay.FromTimedelta(spread(delay))
         yield retry
     yield error_details_pb2.RequestInfo(request_id=request_id)
     text = next((blocker.end_user_message for blocker in problem.blockers if blocker.end_user_message), "")
@@ -196,6 +205,11 @@ def _precondition_failure(problem: Problem) -> error_details_pb2.PreconditionFai
             description=_cut(problem.message, MAXIMUM_TEXT_BYTES),
         )
     return failure
+
+
+def _told_delay(status: status_pb2.Status) -> timedelta | None:
+    retry = error_details_pb2.RetryInfo()
+    return next((retry.retry_delay.ToTimedelta() for detail in status.details if detail.Unpack(retry)), None)
 
 
 def _append(status: status_pb2.Status, detail: Message) -> None:
