@@ -1,6 +1,6 @@
 // Locks a vehicle, and shows what blocks it if that is refused.
 //
-//	KEY=wbk_… go run . 127.0.0.1:50051 devices/…
+//	KEY=wbk_… go run lock_car.go 127.0.0.1:50051 devices/…
 //
 // Generate the package wattbusv1 first: see buf.gen.yaml beside this file.
 package main

@@ -6,6 +6,7 @@
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { randomUUID } from "node:crypto";
+import { ErrorInfoSchema, RetryInfoSchema } from "./gen/ts/google/rpc/error_details_pb.js";
 import { Actor, BlockersSchema } from "./gen/ts/wattbus/v1/blocker_pb.js";
 import { CommandState, Rung } from "./gen/ts/wattbus/v1/command_pb.js";
 import { DeviceService } from "./gen/ts/wattbus/v1/device_service_pb.js";
@@ -33,6 +34,12 @@ try {
 /** Prints the reason of a refusal, who can remove it, and how. */
 function explain(refused: ConnectError): void {
   console.log(Code[refused.code], refused.rawMessage);
+  for (const { reason, metadata } of refused.findDetails(ErrorInfoSchema)) {
+    console.log("reason:", reason, metadata);
+  }
+  for (const { retryDelay } of refused.findDetails(RetryInfoSchema)) {
+    console.log("try again after", Number(retryDelay?.seconds ?? 0n), "s");
+  }
   for (const { blockers } of refused.findDetails(BlockersSchema)) {
     for (const blocker of blockers) {
       for (const remedy of blocker.remedies) {
