@@ -1,14 +1,16 @@
 """Composes the sandbox's HTTP surface from its rooms: a world in, an ASGI application out."""
 
-from collections.abc import AsyncIterator, Callable
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount, Route, Router
+from starlette.routing import BaseRoute, Host, Mount, Route, Router
 
 from tesla_sandbox.auth.authorize import ConsentPages
 from tesla_sandbox.auth.consent_management import ConsentManagement
@@ -74,8 +76,8 @@ def build_app(
 
     return Starlette(
         routes=[
+            *_fleet_api(world),
             Route("/status", _status),
-            *(Mount(f"/{region}", app=FleetRouter(world, region, FLEET_API_TABLES)) for region in REGIONS),
             *ConsentPages(world).routes(),
             *TokenEndpoint(world).routes(),
             *Discovery(world).routes(),
@@ -91,6 +93,15 @@ def build_app(
         lifespan=lifespan,
         max_body_size=LARGEST_BODY_BYTES,
     )
+
+
+def _fleet_api(world: World) -> Iterator[BaseRoute]:
+    """Each region below its path, and at its host if it has one. Endpoints bound their bodies, with Tesla's answer."""
+    for region in REGIONS:
+        router = RequestBodyLimitMiddleware(FleetRouter(world, region, FLEET_API_TABLES), sys.maxsize)
+        if region in world.fleet_hosts:
+            yield Host(world.fleet_hosts[region], router)
+        yield Mount(f"/{region}", app=router)
 
 
 async def _status(_: Request) -> Response:

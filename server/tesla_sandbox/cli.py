@@ -31,6 +31,12 @@ def run(
     public_url: Annotated[
         str | None, typer.Option(help="How clients reach the sandbox, if not by that address.")
     ] = None,
+    fleet_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Host of a region's Fleet API, e.g. 'eu=fleet-api.prd.eu.vn.cloud.tesla.com'; repeatable."),
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Serve by TLS with this certificate (PEM).")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file of the certificate's private key.")] = None,
     seed: Annotated[int | None, typer.Option(help="Replaces the scenario's seed.")] = None,
     clock: Annotated[str | None, typer.Option(help="'real', 'paused', or a speed such as 'x60'.")] = None,
     open_control: Annotated[
@@ -55,7 +61,7 @@ def run(
     if context.invoked_subcommand is not None:
         return
     # Imported here so that `ctl` does not load the whole sandbox.
-    from tesla_sandbox.server import serve
+    from tesla_sandbox.server import Certificate, Door, fleet_hosts, serve
 
     try:
         description = load_scenario(scenario)
@@ -70,15 +76,11 @@ def run(
         if clock is not None:
             description = description.model_copy(update={"clock": parse_clock(clock, description.clock)})
         telemetry = telemetry_outputs(telemetry_zmq, telemetry_mqtt, as_json=telemetry_json)
-        serve(
-            description,
-            host=host,
-            port=port,
-            public_url=public_url,
-            seed=seed,
-            open_control=open_control,
-            telemetry=telemetry,
-        )
+        if (tls_cert is None) != (tls_key is None):
+            raise ValueError("--tls-cert and --tls-key come together")
+        certificate = Certificate(tls_cert, tls_key) if tls_cert is not None and tls_key is not None else None
+        door = Door(host, port, public_url, fleet_hosts(fleet_host or []), certificate)
+        serve(description, door, seed=seed, open_control=open_control, telemetry=telemetry)
     except (ScenarioError, OSError, ValueError) as unfit:
         raise typer.BadParameter(str(unfit)) from unfit
 

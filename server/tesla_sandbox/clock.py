@@ -20,6 +20,7 @@ class Clock:
         self._speed = _checked_speed(speed)
         self._paused = paused
         self._changed = asyncio.Event()
+        self._ended = False
 
     @property
     def speed(self) -> float:
@@ -65,13 +66,20 @@ class Clock:
         self._rebase(paused=self._paused)
         self._base += checked
 
-    async def sleep(self, seconds: float) -> None:
-        """Return when `seconds` of virtual time have passed."""
-        await self.sleep_until(self.time() + seconds)
+    def end(self) -> None:
+        """Let nobody wait any longer: the world of this clock is about to go."""
+        self._ended = True
+        self._changed.set()
 
-    async def sleep_until(self, moment: float) -> None:
-        """Return when virtual time has reached `moment` (unix seconds)."""
+    async def sleep(self, seconds: float) -> bool:
+        """Return when `seconds` of virtual time have passed; False if the clock ended before."""
+        return await self.sleep_until(self.time() + seconds)
+
+    async def sleep_until(self, moment: float) -> bool:
+        """Return when virtual time has reached `moment` (unix seconds); False if the clock ended before."""
         while (remaining := moment - self.time()) > 0:
+            if self._ended:
+                return False
             changed = self._changed
             timeout = None if self._paused else remaining / self._speed
             try:
@@ -79,6 +87,7 @@ class Clock:
                     await changed.wait()
             except TimeoutError:
                 continue
+        return True
 
     def _rebase(self, *, paused: bool) -> None:
         self._base = self.time()

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from starlette.types import Receive, Scope, Send
 
@@ -24,6 +24,7 @@ class Sandbox:
     Args:
         scenario: The first scenario.
         base_url: How clients reach the sandbox.
+        fleet_hosts: Hosts of regions, beside the paths that every region has below `base_url`.
         seed: Replaces the seed of every scenario.
         open_control: Whether other computers may use the control surface too.
         telemetry: Outputs that replace those of every scenario.
@@ -41,6 +42,7 @@ class Sandbox:
         scenario: Scenario,
         base_url: str,
         *,
+        fleet_hosts: Mapping[str, str] | None = None,
         seed: int | None = None,
         open_control: bool = False,
         telemetry: TelemetrySpec | None = None,
@@ -48,6 +50,7 @@ class Sandbox:
         self.on_startup: Callable[[], None] | None = None
         self.outputs = Outputs(TelemetrySpec())
         self._base_url = base_url
+        self._fleet_hosts = dict(fleet_hosts or {})
         self._seed = seed
         self._open_control = open_control
         self._telemetry = telemetry or TelemetrySpec()
@@ -60,12 +63,20 @@ class Sandbox:
         Raises:
             ScenarioError: As at creation; the world stays.
         """
+        former = self.world
         self._prepare(scenario)
         self._play()
+        former.clock.end()
+
+    def end(self) -> None:
+        """Let no request wait for virtual time any longer; the sandbox is about to stop."""
+        if self._playing is not None:
+            self._playing.cancel()
+        self.world.clock.end()
 
     def _prepare(self, scenario: Scenario) -> None:
         world = build_world(scenario, seed=self._seed)
-        world.base_url = self._base_url
+        world.base_url, world.fleet_hosts = self._base_url, self._fleet_hosts
         self._open_outputs(scenario.telemetry.replaced_by(self._telemetry))
         self.scenario, self.world = scenario, world
         self.timeline = Timeline(world.clock)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
@@ -120,6 +120,7 @@ class World:
         self.sessions: dict[str, str] = {}
         self.requests: deque[LoggedRequest] = deque(maxlen=REQUEST_LOG_LENGTH)
         self.base_url = "http://127.0.0.1:0"
+        self.fleet_hosts: Mapping[str, str] = {}
         self.on_telemetry_change: Callable[[Car], None] = _ignore
         self._vins_by_id: dict[str, str] = {}
         self._waiting_for_key: dict[str, bool] = {}
@@ -130,8 +131,12 @@ class World:
         return seeded_signing_key(self.seed)
 
     def region_url(self, region: str) -> str:
-        """The base URL at which this sandbox serves the Fleet API of a region."""
-        return f"{self.base_url}/{region}"
+        """The base URL at which this sandbox serves the Fleet API of a region.
+
+        A region with a host of its own is named as Tesla names hers: by https and the host, without port or path.
+        """
+        host = self.fleet_hosts.get(region)
+        return f"{self.base_url}/{region}" if host is None else f"https://{host}"
 
     def hex_id(self, digits: int) -> str:
         """A fresh random hexadecimal identifier."""
