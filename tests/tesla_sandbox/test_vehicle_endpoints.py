@@ -13,6 +13,7 @@ ASLEEP = {
     "error": "vehicle unavailable: vehicle is offline or asleep",
     "error_description": "",
 }
+JSON_KIND = {"content-type": "application/json"}
 
 
 def vehicle(path: str = "", vin: str = PAIRED_VIN) -> str:
@@ -91,6 +92,18 @@ async def test_a_sleeping_car_answers_408_until_it_was_woken(person: Person) -> 
     await person.sandbox.control.step(21)
     assert (await person.get(vehicle(vin=UNPAIRED_VIN))).json()["response"]["state"] == "online"
     await live_data(person, vin=UNPAIRED_VIN)
+
+
+async def test_tesla_s_own_library_wakes_a_car_with_null(person: Person) -> None:
+    woken = await person.call("POST", vehicle("/wake_up", UNPAIRED_VIN), content=b"null", headers=JSON_KIND)
+    assert woken.json()["response"]["vin"] == UNPAIRED_VIN
+
+
+async def test_null_is_an_empty_body_where_no_parameter_is_required(alex: Person) -> None:
+    locked = await alex.call("POST", vehicle("/command/door_lock", OLD_VIN), content=b"null", headers=JSON_KIND)
+    assert locked.json() == {"response": {"result": True, "reason": ""}}
+    limited = await alex.call("POST", vehicle("/command/set_charge_limit", OLD_VIN), content=b"null", headers=JSON_KIND)
+    assert (limited.status_code, limited.json()["error"]) == (400, "invalid_request")
 
 
 async def test_live_data_keeps_a_car_awake_and_the_record_does_not(person: Person) -> None:

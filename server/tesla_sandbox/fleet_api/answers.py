@@ -97,6 +97,11 @@ def vehicle_unavailable() -> ApiRefusal:
     return refusal(408, "vehicle unavailable: vehicle is offline or asleep")
 
 
+def service_unavailable() -> ApiRefusal:
+    """503: Tesla's servers do not answer; nothing was carried out."""
+    return refusal(503, "service unavailable")
+
+
 def rate_limited(limit: int, seconds: int) -> ApiRefusal:
     """429: too many requests for this device in the last minute."""
     return ApiRefusal(

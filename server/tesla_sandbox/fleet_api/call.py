@@ -1,5 +1,6 @@
 """One authorised call of a Fleet API endpoint, as its handler sees it."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from tesla_sandbox.fleet_api.answers import (
     not_a_json_request,
     not_found,
     refusal,
+    service_unavailable,
 )
 from tesla_sandbox.fleet_api.endpoints import Endpoint
 from tesla_sandbox.homes.home import Home
@@ -47,6 +49,7 @@ class FleetCall:
     path_params: dict[str, str]
     txid: str
     device: str | None = None
+    _raw: bytes | None = field(default=None, repr=False)
     _body: dict[str, object] | None = field(default=None, repr=False)
 
     @property
@@ -95,34 +98,61 @@ class FleetCall:
 
         Raises:
             ApiRefusal: 406 for an empty or undeclared body, 413 for an oversized one, 400 for one
-                that is no JSON object.
+                that is no JSON object (or `null`, where no parameter is required).
         """
         if self._body is None:
-            self._body = _json_object(await self._read())
+            content_type = self.request.headers.get("content-type", "")
+            if content_type.partition(";")[0].strip().lower() != "application/json":
+                raise not_a_json_request()
+            self._body = _json_object(await self._read(), null_is_empty=self.endpoint.parameterless)
         return self._body
 
-    async def _read(self) -> bytes:
-        content_type = self.request.headers.get("content-type", "")
-        if content_type.partition(";")[0].strip().lower() != "application/json":
-            raise not_a_json_request()
-        body = bytearray()
+    async def wait(self, seconds: float) -> None:
+        """Let `seconds` of virtual time pass before the answer.
+
+        Raises:
+            ApiRefusal: 499 if the client goes away meanwhile, 503 if the sandbox stops.
+        """
+        await self._read()
+        slept = asyncio.ensure_future(self.world.clock.sleep(seconds))
+        left = asyncio.ensure_future(self._client_left())
         try:
-            async for chunk in self.request.stream():
-                body += chunk
-                if len(body) > LARGEST_BODY_BYTES:
-                    raise ApiRefusal(413, {"error": "payload too large"})
-        except ClientDisconnect as gone:
-            raise ApiRefusal(499, None) from gone
-        return bytes(body)
+            await asyncio.wait({slept, left}, return_when=asyncio.FIRST_COMPLETED)
+            if not slept.done():
+                raise ApiRefusal(499, None)
+            if not slept.result():
+                raise service_unavailable()
+        finally:
+            slept.cancel()
+            left.cancel()
+
+    async def _client_left(self) -> None:
+        while (await self.request.receive())["type"] != "http.disconnect":
+            pass
+
+    async def _read(self) -> bytes:
+        if self._raw is None:
+            body = bytearray()
+            try:
+                async for chunk in self.request.stream():
+                    body += chunk
+                    if len(body) > LARGEST_BODY_BYTES:
+                        raise ApiRefusal(413, {"error": "payload too large"})
+            except ClientDisconnect as gone:
+                raise ApiRefusal(499, None) from gone
+            self._raw = bytes(body)
+        return self._raw
 
 
-def _json_object(body: bytes) -> dict[str, object]:
+def _json_object(body: bytes, *, null_is_empty: bool) -> dict[str, object]:
     if not body.strip():
         raise not_a_json_request()
     try:
         parsed = json.loads(body, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as broken:
         raise invalid_request("the body is not valid JSON") from broken
+    if parsed is None and null_is_empty:
+        return {}
     if not isinstance(parsed, dict):
         raise invalid_request("the body must be a JSON object")
     return parsed

@@ -37,6 +37,7 @@ class Endpoint:
         rate: The rate limit that a call counts against, per account and device.
         token: Whose token is expected.
         any_region: Answered also in a region other than the account's.
+        parameterless: No parameter is required, so that the body may be `null`, as Tesla's own client library sends it.
     """
 
     method: str
@@ -48,6 +49,7 @@ class Endpoint:
     rate: RateClass | None = None
     token: TokenKind = TokenKind.USER
     any_region: bool = False
+    parameterless: bool = False
 
 
 class EndpointTable:
@@ -71,11 +73,14 @@ class EndpointTable:
         rate: RateClass | None = None,
         token: TokenKind = TokenKind.USER,
         any_region: bool = False,
+        parameterless: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Register the decorated handler; see `Endpoint` for the arguments."""
 
         def register(handler: Handler) -> Handler:
-            self._endpoints.append(Endpoint(method, path, handler, any_of, all_of, price, rate, token, any_region))
+            self._endpoints.append(
+                Endpoint(method, path, handler, any_of, all_of, price, rate, token, any_region, parameterless)
+            )
             return handler
 
         return register

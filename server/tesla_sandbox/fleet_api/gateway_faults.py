@@ -5,7 +5,7 @@ import json
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from tesla_sandbox.fleet_api.answers import JSON, ApiRefusal, refusal
+from tesla_sandbox.fleet_api.answers import JSON, ApiRefusal, refusal, service_unavailable
 from tesla_sandbox.fleet_api.call import FleetCall
 
 GATEWAY_PAGE = (
@@ -35,11 +35,11 @@ async def before(call: FleetCall) -> None:
         return
     targets = _targets(call)
     if slow := faults.take("slow_answer", *targets):
-        await call.world.clock.sleep(slow.number("seconds", SLOW_ANSWER_SECONDS))
+        await call.wait(slow.number("seconds", SLOW_ANSWER_SECONDS))
     if faults.take("html_from_gateway", *targets):
         raise ApiRefusal(503, GATEWAY_PAGE, {"content-type": "text/html"})
     if faults.take("service_unavailable", *targets):
-        raise refusal(503, "service unavailable")
+        raise service_unavailable()
     if faults.take("upstream_error", *targets):
         raise refusal(500, "upstream internal error")
     if faults.take("account_locked", *targets):

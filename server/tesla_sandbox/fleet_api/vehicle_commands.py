@@ -93,6 +93,7 @@ for _command in COMMANDS.values():
         any_of=_CHARGING_COMMAND if _command.charging else _ANY_COMMAND,
         price=Price.COMMAND,
         rate=RateClass.COMMAND,
+        parameterless=_command.parameterless,
     )(_unsigned_endpoint(_command))
 
 
@@ -134,7 +135,7 @@ async def _reply(call: FleetCall, car: Car, message: RoutableMessage) -> Routabl
     faults = call.world.faults
     handshake = message.WhichOneof("payload") == "session_info_request"
     if handshake and (slow := faults.take("slow_handshake", car.vin)):
-        await call.world.clock.sleep(slow.number("seconds", SLOW_HANDSHAKE_SECONDS))
+        await call.wait(slow.number("seconds", SLOW_HANDSHAKE_SECONDS))
     if not handshake and faults.take("epoch_change", car.vin):
         car.reboot()
     if drift := faults.take("clock_drift", car.vin):

@@ -64,7 +64,7 @@ async def invitations(call: FleetCall) -> Response:
     )
 
 
-@SHARING_ENDPOINTS.endpoint("POST", _INVITATIONS, any_of=_CHANGING)
+@SHARING_ENDPOINTS.endpoint("POST", _INVITATIONS, any_of=_CHANGING, parameterless=True)
 async def invite(call: FleetCall) -> Response:
     """A new invitation; the car may be offline."""
     car, user, world = _owned_car(call), call.require_user(), call.world
@@ -89,7 +89,7 @@ async def redeem(call: FleetCall) -> Response:
     raise not_found()
 
 
-@SHARING_ENDPOINTS.endpoint("POST", f"{_INVITATIONS}/{{invitation_id}}/revoke", any_of=_CHANGING)
+@SHARING_ENDPOINTS.endpoint("POST", f"{_INVITATIONS}/{{invitation_id}}/revoke", any_of=_CHANGING, parameterless=True)
 async def revoke(call: FleetCall) -> Response:
     """Take back an invitation."""
     text = call.path_params["invitation_id"]

@@ -72,7 +72,12 @@ async def vehicle_data(call: FleetCall) -> Response:
 
 
 @VEHICLE_ENDPOINTS.endpoint(
-    "POST", "/api/1/vehicles/{vin}/wake_up", any_of=_WAKING, price=Price.WAKE, rate=RateClass.WAKE
+    "POST",
+    "/api/1/vehicles/{vin}/wake_up",
+    any_of=_WAKING,
+    price=Price.WAKE,
+    rate=RateClass.WAKE,
+    parameterless=True,
 )
 async def wake_up(call: FleetCall) -> Response:
     """Begin to wake the car; the record in the answer shows its state at this moment."""

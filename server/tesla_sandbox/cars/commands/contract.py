@@ -75,6 +75,11 @@ class Command(Generic[P]):
     domain: "Domain" = Domain.DOMAIN_INFOTAINMENT
     unsigned: Unsigned = Unsigned.UNLESS_REQUIRED
 
+    @property
+    def parameterless(self) -> bool:
+        """Whether no parameter is required."""
+        return not any(parameter.is_required() for parameter in self.parameters.model_fields.values())
+
     def execute(self, car: Car, values: object) -> None:
         """Validate the parameters and carry the command out.
 
