@@ -259,7 +259,7 @@ class ScriptedVendor:
     async def poll(self, account: VendorAccount, poll: Poll, devices: Sequence[DeviceRecord]) -> Sequence[DeviceState]:
         return ()
 
-    def capabilities(self, device: DeviceRecord, state: DeviceState) -> Sequence[Capability]:
+    def capabilities(self, account: VendorAccount, device: DeviceRecord, state: DeviceState) -> Sequence[Capability]:
         return ()
 
 

@@ -1,8 +1,16 @@
-"""What callers see of a device: its record, and what it can do now."""
+"""What callers see of a device: its record, and what it can do now.
+
+Everything comes from memory: a page may hold a thousand devices.
+"""
+
+from collections.abc import Mapping, Sequence
 
 from wattbus.v1.blocker_pb2 import Blocker
 from wattbus.v1.device_pb2 import Availability, Capability, Device
 
+from wattbus_server.blockers import catalogue
+from wattbus_server.blockers.completion import completed
+from wattbus_server.blockers.identity import blocks, identity
 from wattbus_server.blockers.ledger import BlockerLedger
 from wattbus_server.connections.accounts import Accounts
 from wattbus_server.state.hub import StateHub
@@ -32,21 +40,34 @@ class DeviceView:
         )
         device.create_time.FromDatetime(record.create_time)
         device.discover_time.FromDatetime(record.discover_time)
-        blockers = self._ledger.open_for(record)
-        adapter = self._accounts.adapter(record.vendor)
-        for capability in adapter.capabilities(record, self._hub.get(record.name)):
-            device.capabilities.append(_with_blockers(capability, blockers))
+        device.capabilities.extend(self._capabilities(record))
         return device
 
+    def _capabilities(self, record: DeviceRecord) -> Sequence[Capability]:
+        account = self._accounts.account(record.connection)
+        found = self._accounts.adapter(record.vendor).capabilities(account, record, self._hub.get(record.name))
+        named = {identity(blocker): blocker for blocker in self._ledger.open_for(record)}
+        for capability in found:
+            if capability.availability != Availability.AVAILABILITY_UNSUPPORTED:
+                _tell_blockers(capability, named)
+        return found
 
-def _with_blockers(capability: Capability, blockers: list[Blocker]) -> Capability:
-    """Add what is known to block the action. A blocker without actions blocks everything."""
-    if capability.availability == Availability.AVAILABILITY_UNSUPPORTED:
-        return capability
-    blocking = [
-        blocker for blocker in blockers if not blocker.blocked_actions or capability.action in blocker.blocked_actions
-    ]
-    if blocking:
-        capability.availability = Availability.AVAILABILITY_BLOCKED
-        capability.blockers.extend(blocking)
-    return capability
+
+def _tell_blockers(capability: Capability, named: Mapping[str, Blocker]) -> None:
+    """Join what the adapter knows to block an action with what was recorded, most important first."""
+    known = {identity(blocker): blocker for blocker in capability.blockers}
+    told = [named.get(key) or _unrecorded(blocker) for key, blocker in known.items()]
+    told += [blocker for key, blocker in named.items() if key not in known and blocks(blocker, capability.action)]
+    if not told:
+        return
+    told.sort(key=lambda blocker: catalogue.entry(blocker.reason).importance)
+    capability.availability = Availability.AVAILABILITY_BLOCKED
+    del capability.blockers[:]
+    capability.blockers.extend(told)
+
+
+def _unrecorded(blocker: Blocker) -> Blocker:
+    """Return a blocker with its texts. Memory shows it: when that was verified is not known."""
+    whole = completed(blocker)
+    whole.ClearField("check_time")
+    return whole

@@ -254,8 +254,12 @@ class VendorAdapter(Protocol):
 
     # Commands
 
-    def capabilities(self, device: DeviceRecord, state: DeviceState) -> Sequence[Capability]:
-        """List what the device can do, with bounds; AVAILABLE or UNSUPPORTED only, blockers are added by the caller."""
+    def capabilities(self, account: VendorAccount, device: DeviceRecord, state: DeviceState) -> Sequence[Capability]:
+        """List what the device can do, with bounds, and the blockers that `check` would find by memory alone.
+
+        Called for many devices at a time: it asks nobody. Blockers are like those of `CommandCheck`; open ones that
+        the ledger knows are added by the caller.
+        """
 
     def traits(self, action: Action) -> ActionTraits:
         """Say what is generally true of an action."""

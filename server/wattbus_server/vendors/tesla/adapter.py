@@ -25,7 +25,6 @@ from wattbus_server.vendors.contract import (
 from wattbus_server.vendors.tesla.api import FleetApi
 from wattbus_server.vendors.tesla.command_key import public_key_file, read_key
 from wattbus_server.vendors.tesla.control import TeslaControl
-from wattbus_server.vendors.tesla.control.key_status import KeyStatuses
 from wattbus_server.vendors.tesla.discovery import discover
 from wattbus_server.vendors.tesla.http import new_transport
 from wattbus_server.vendors.tesla.oauth import TeslaOAuth
@@ -61,7 +60,6 @@ class TeslaAdapter:
         self._api = FleetApi(tesla, transport, Refusals(self._remedies))
         self._oauth = TeslaOAuth(tesla, transport, self._remedies)
         self._reader = TeslaReader(tesla, self._api)
-        self._keys = KeyStatuses(self._api)
         key = read_key(tesla.command_key_file)
         signer = None if key is None else VehicleCommandClient(key, sessions)
         self._can_sign = signer is not None
@@ -97,7 +95,7 @@ class TeslaAdapter:
         """Say which vehicles still need the virtual key."""
         if not self._can_sign:
             return []
-        return await pairing_steps(self._keys, self._remedies, account, devices)
+        return await pairing_steps(self._control.keys, self._remedies, account, devices)
 
     # Devices and state
 
@@ -125,9 +123,9 @@ class TeslaAdapter:
 
     # Commands
 
-    def capabilities(self, device: DeviceRecord, state: DeviceState) -> Sequence[Capability]:
-        """List what the device can do, with bounds."""
-        return self._control.capabilities(device, state)
+    def capabilities(self, account: VendorAccount, device: DeviceRecord, state: DeviceState) -> Sequence[Capability]:
+        """List what the device can do, with bounds and what is known to block it."""
+        return self._control.capabilities(account, device, state)
 
     def traits(self, action: Action) -> ActionTraits:
         """Say what is generally true of an action."""

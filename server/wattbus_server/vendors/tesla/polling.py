@@ -18,8 +18,9 @@ from wattbus_server.vendors.contract import DeviceRecord, Poll, VendorAccount
 from wattbus_server.vendors.tesla.api import FleetApi
 from wattbus_server.vendors.tesla.discovery import list_products, vin_of
 from wattbus_server.vendors.tesla.normalize import energy, vehicle
-from wattbus_server.vendors.tesla.normalize.fields import timestamp
+from wattbus_server.vendors.tesla.normalize.fields import Body, timestamp
 from wattbus_server.vendors.tesla.scopes import VEHICLE_LOCATION
+from wattbus_server.vendors.tesla.vehicle_flags import IN_PRODUCTS, IN_RECORD, VehicleFlags
 
 _PRODUCTS = "products"
 _LIVE_STATUS = "live_status"
@@ -43,6 +44,8 @@ class TeslaReader:
     def __init__(self, settings: TeslaSettings, api: FleetApi) -> None:
         self._settings = settings
         self._api = api
+        self.flags = VehicleFlags()
+        """What answers told of vehicles as a whole."""
 
     def polls(self, devices: Sequence[DeviceRecord]) -> list[Poll]:
         """Say what to read regularly for the devices of one connection."""
@@ -96,7 +99,7 @@ class TeslaReader:
         if not _is_vehicle(device):
             (state, *_) = await self._live_status(account, device, [device])
             return DeviceState(device=device.name, connectivity=state.connectivity)
-        record = await self._api.get(account, vehicle_path(device), device=device)
+        record = await self.record(account, device)
         found = vehicle.connectivity(record, datetime.now(UTC))
         if found is None:
             raise Problem(
@@ -107,8 +110,22 @@ class TeslaReader:
             )
         return DeviceState(device=device.name, connectivity=found)
 
+    async def products(self, account: VendorAccount) -> list[Body]:
+        """Read the list of products; the flags of its vehicles are remembered. Not billed, wakes nothing."""
+        entries = await list_products(self._api, account)
+        for entry in entries:
+            if vin := vin_of(entry):
+                self.flags.note(account.connection, vin, entry, IN_PRODUCTS)
+        return entries
+
+    async def record(self, account: VendorAccount, device: DeviceRecord) -> object:
+        """Read a vehicle's record; its flags are remembered. Not billed, wakes nothing."""
+        record = await self._api.get(account, vehicle_path(device), device=device)
+        self.flags.note(account.connection, device.vendor_id, record, IN_RECORD)
+        return record
+
     async def _connectivity_of_all(self, account: VendorAccount, vehicles: Sequence[DeviceRecord]) -> list[DeviceState]:
-        entries = {vin_of(entry): entry for entry in await list_products(self._api, account)}
+        entries = {vin_of(entry): entry for entry in await self.products(account)}
         received = datetime.now(UTC)
         states = []
         for device in vehicles:

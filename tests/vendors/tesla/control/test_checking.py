@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 from wattbus.v1.action_pb2 import Action, ActionKind, BatteryMode, ExportRule
 from wattbus.v1.blocker_pb2 import Actor, Blocker
-from wattbus.v1.device_pb2 import Availability
 from wattbus.v1.reason_pb2 import Reason
 from wattbus.v1.state_pb2 import Connectivity, ConnectivityStatus, DeviceState
 
@@ -437,38 +436,3 @@ async def test_the_refusal_to_wake_names_the_callers_choice(
     assert await control.still_blocked(account, car, blocker)
     await sandbox.control.patch(f"/cars/{CAR}", {"state": "online"})
     assert not await control.still_blocked(account, car, blocker)
-
-
-async def test_capabilities_have_the_bounds_that_the_vehicle_tells(
-    control: TeslaControl, reader: TeslaReader, account: LinkedAccount, car: DeviceRecord
-) -> None:
-    found = {one.action: one for one in control.capabilities(car, await known(reader, account, car))}
-    (limit,) = found[ActionKind.ACTION_KIND_SET_CHARGE_LIMIT].parameter_bounds
-    assert (limit.parameter, limit.minimum, limit.maximum) == ("limit_percent", 50, 100)
-    (current,) = found[ActionKind.ACTION_KIND_SET_CHARGING_CURRENT].parameter_bounds
-    assert current.minimum == 1
-    assert current.HasField("maximum")
-    (unread,) = {one.action: one for one in control.capabilities(car, DeviceState())}[
-        ActionKind.ACTION_KIND_SET_CHARGING_CURRENT
-    ].parameter_bounds
-    assert not unread.HasField("maximum")
-
-
-async def test_capabilities_of_a_battery_leave_out_what_its_site_cannot(
-    control: TeslaControl, reader: TeslaReader, account: LinkedAccount, locked_battery: DeviceRecord
-) -> None:
-    state = await known(reader, account, locked_battery)
-    found = {one.action: one for one in control.capabilities(locked_battery, state)}
-    dispatch = found[ActionKind.ACTION_KIND_DISPATCH_BATTERY]
-    assert dispatch.availability == Availability.AVAILABILITY_UNSUPPORTED
-    (modes,) = found[ActionKind.ACTION_KIND_SET_BATTERY_MODE].parameter_bounds
-    assert list(modes.allowed_names) == ["BATTERY_MODE_SELF_CONSUMPTION", "BATTERY_MODE_BACKUP"]
-    (rules,) = found[ActionKind.ACTION_KIND_SET_EXPORT_RULE].parameter_bounds
-    assert list(rules.allowed_names) == ["EXPORT_RULE_NEVER", "EXPORT_RULE_SOLAR_ONLY"]
-
-
-async def test_meters_and_chargers_have_no_capabilities(
-    control: TeslaControl, devices: dict[str, DeviceRecord]
-) -> None:
-    meter = devices[f"site/{SITE}/meter"]
-    assert list(control.capabilities(meter, DeviceState())) == []

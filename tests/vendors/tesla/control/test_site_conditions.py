@@ -2,7 +2,8 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from wattbus.v1.action_pb2 import Action, BatteryMode, ExportRule
+from wattbus.v1.action_pb2 import Action, ActionKind, BatteryMode, ExportRule
+from wattbus.v1.command_pb2 import Rung
 from wattbus.v1.state_pb2 import BatteryOverrides, BatterySettings, BatteryState, DeviceState
 
 from tests.vendors.tesla.control.examples import (
@@ -14,7 +15,13 @@ from tests.vendors.tesla.control.examples import (
     reserve,
     storm_watch,
 )
-from wattbus_server.vendors.tesla.control.site_conditions import SITE_CONDITIONS, standing, still_stands
+from wattbus_server.vendors.tesla.control.actions import choices, kind_of, row_of
+from wattbus_server.vendors.tesla.control.site_conditions import (
+    SITE_CONDITIONS,
+    standing,
+    standing_for_all,
+    still_stands,
+)
 
 MAYBE = st.none() | st.booleans()
 RULES = st.sampled_from(ExportRule.values())
@@ -78,6 +85,26 @@ def test_nothing_is_blocked_by_what_is_not_known(action: Action) -> None:
 def test_no_rule_is_blocked_that_neither_exports_more_nor_changes_anything(state: DeviceState) -> None:
     state.battery.settings.export_rule = ExportRule.EXPORT_RULE_NEVER
     assert standing(export_rule(ExportRule.EXPORT_RULE_NEVER), state) == []
+
+
+@given(st.sampled_from(sorted({kind for condition in SITE_CONDITIONS for kind in condition.blocks})), sites())
+def test_a_kind_is_blocked_if_no_value_would_change_anything(kind: ActionKind.ValueType, state: DeviceState) -> None:
+    found = standing_for_all(kind, state)
+    changing = [action for action in choices(kind) if row_of(action).prove(action, state).rung != Rung.RUNG_APPLIED]
+    free = [action for action in changing or choices(kind) if not standing(action, state)]
+    assert bool(found) != bool(free)
+    assert all(condition.evidence(state) and kind in condition.blocks for condition in found)
+    told = [(condition.reason, condition.facts.get("setting")) for condition in found]
+    assert len(told) == len(set(told))
+
+
+def test_choices_are_every_value_that_can_be_listed() -> None:
+    assert list(choices(ActionKind.ACTION_KIND_SET_EXPORT_RULE)) == [
+        export_rule(rule) for rule in ExportRule.values()[1:]
+    ]
+    assert list(choices(ActionKind.ACTION_KIND_SET_GRID_CHARGING)) == [grid_charging(False), grid_charging(True)]
+    for kind in ActionKind.values()[1:]:
+        assert {kind_of(action) for action in choices(kind)} == {kind}
 
 
 def test_a_group_that_was_not_read_lets_the_blocker_stand() -> None:

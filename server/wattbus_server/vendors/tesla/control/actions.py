@@ -6,8 +6,10 @@ the reserve above 80 % from the projects that drive Powerwalls through these cal
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cache
 from types import MappingProxyType
 
+from google.protobuf.descriptor import FieldDescriptor
 from wattbus.v1.action_pb2 import Action, ActionKind
 from wattbus.v1.command_pb2 import Rung
 from wattbus.v1.device_pb2 import DeviceKind
@@ -332,11 +334,39 @@ def rows_for(device_kind: DeviceKind.ValueType) -> tuple[ActionRow, ...]:
     return tuple(row for row in ACTIONS.values() if row.device_kind == device_kind)
 
 
+@cache
+def choices(kind: ActionKind.ValueType) -> tuple[Action, ...]:
+    """Return the actions of a kind, one for each value of its parameter where values can be listed, else a bare one."""
+    name = ACTIONS[kind].name
+    parameters = type(getattr(Action(), name)).DESCRIPTOR.fields
+    values = _values(parameters[0]) if len(parameters) == 1 else ()
+    return tuple(_action(name, {parameters[0].name: value}) for value in values) or (_action(name, {}),)
+
+
+@cache
 def signed_kinds() -> frozenset[ActionKind.ValueType]:
     """Return the actions that vehicles with the command protocol take signed only."""
     return frozenset(row.kind for row in ACTIONS.values() if isinstance(row.way, VehicleCommand))
 
 
+@cache
 def kinds_with_scopes(rule: scopes.ScopeRule) -> frozenset[ActionKind.ValueType]:
     """Return the actions that need the same scopes."""
     return frozenset(row.kind for row in ACTIONS.values() if row.scopes == rule)
+
+
+def _action(name: str, parameters: Mapping[str, int]) -> Action:
+    action = Action()
+    message = getattr(action, name)
+    message.SetInParent()
+    for parameter, value in parameters.items():
+        setattr(message, parameter, value)
+    return action
+
+
+def _values(parameter: FieldDescriptor) -> tuple[int, ...]:
+    if parameter.type == FieldDescriptor.TYPE_BOOL:
+        return (False, True)
+    if parameter.enum_type is not None:
+        return tuple(value.number for value in parameter.enum_type.values if value.number)
+    return ()

@@ -18,6 +18,10 @@ PAIRED_LIFETIME = 30.0
 UNPAIRED_LIFETIME = 1.0
 """Seconds for which anything else is believed: enough for one check, and pairing shows at once."""
 
+KNOWN_LIFETIME = 60.0
+"""Seconds for which an answer is known to those who cannot ask. Nobody asks on their behalf, so that a key which is
+paired meanwhile must not count as missing for long."""
+
 _CACHE_LIMIT = 10_000
 
 
@@ -35,13 +39,23 @@ class KeyStatus:
         return self.key_count is not None and self.key_count >= KEYS_PER_VEHICLE
 
 
+@dataclass(frozen=True)
+class _Answer:
+    time: float
+    """On the monotonic clock."""
+    status: KeyStatus
+
+    def age(self, now: float) -> float:
+        return now - self.time
+
+
 class KeyStatuses:
     """Asks `fleet_status`, one vehicle at a time because some fields come only then, and remembers it briefly."""
 
     def __init__(self, api: FleetApi, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._api = api
         self._monotonic = monotonic
-        self._known: dict[str, tuple[float, KeyStatus]] = {}
+        self._known: dict[str, _Answer] = {}
 
     async def get(self, account: VendorAccount, device: DeviceRecord, *, fresh: bool = False) -> KeyStatus:
         """Return the status of a vehicle's key.
@@ -54,21 +68,29 @@ class KeyStatuses:
         Raises:
             Problem: what Tesla gives, for example SCOPE_MISSING without `vehicle_device_data`.
         """
-        until, known = self._known.get(device.name, (0.0, None))
-        if known is not None and not fresh and self._monotonic() < until:
-            return known
+        known = self._known.get(device.name)
+        if known is not None and not fresh and known.age(self._monotonic()) < _lifetime(known.status):
+            return known.status
         body = {"vins": [device.vendor_id]}
         answer = await self._api.post(account, FLEET_STATUS_PATH, body, changes_something=False, device=device)
         status = _read(answer, device.vendor_id)
         if len(self._known) >= _CACHE_LIMIT:
             self._known.clear()
-        lifetime = PAIRED_LIFETIME if status.paired else UNPAIRED_LIFETIME
-        self._known[device.name] = (self._monotonic() + lifetime, status)
+        self._known[device.name] = _Answer(self._monotonic(), status)
         return status
+
+    def known(self, device: DeviceRecord) -> KeyStatus:
+        """Return what was told lately, without asking."""
+        known = self._known.get(device.name)
+        return known.status if known is not None and known.age(self._monotonic()) < KNOWN_LIFETIME else KeyStatus()
 
     def forget(self, device: DeviceRecord) -> None:
         """Ask again next time, because something showed that the answer may have changed."""
         self._known.pop(device.name, None)
+
+
+def _lifetime(status: KeyStatus) -> float:
+    return PAIRED_LIFETIME if status.paired else UNPAIRED_LIFETIME
 
 
 def _read(answer: object, vin: str) -> KeyStatus:

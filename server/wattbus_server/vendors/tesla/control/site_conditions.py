@@ -11,7 +11,7 @@ wants. Decisions behind the rows:
   raising the reserve or backup mode, which also charge from solar.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from wattbus.v1.action_pb2 import Action, ActionKind, BatteryMode, ExportRule
@@ -19,7 +19,7 @@ from wattbus.v1.command_pb2 import Rung
 from wattbus.v1.reason_pb2 import Reason
 from wattbus.v1.state_pb2 import DeviceState
 
-from wattbus_server.vendors.tesla.control.actions import row_of
+from wattbus_server.vendors.tesla.control.actions import choices, row_of
 from wattbus_server.vendors.tesla.control.bounds import export_allowed
 from wattbus_server.vendors.tesla.control.state_values import told, value_at
 
@@ -196,11 +196,26 @@ SITE_REASONS = frozenset(condition.reason for condition in SITE_CONDITIONS)
 def standing(action: Action, state: DeviceState) -> list[SiteCondition]:
     """Return the conditions that block an action, one for each reason and setting."""
     kind = row_of(action).kind
-    found: dict[tuple[object, ...], SiteCondition] = {}
-    for condition in SITE_CONDITIONS:
-        if kind in condition.blocks and condition.evidence(state) and condition.concerns(action, state):
-            found.setdefault((condition.reason, *condition.facts.items()), condition)
-    return list(found.values())
+    return _one_of_each(
+        condition
+        for condition in SITE_CONDITIONS
+        if kind in condition.blocks and condition.evidence(state) and condition.concerns(action, state)
+    )
+
+
+def standing_for_all(kind: ActionKind.ValueType, state: DeviceState) -> list[SiteCondition]:
+    """Return the conditions that block a kind of action, if they leave no value of it that would change anything.
+
+    Values that are blocked beside others that are not are no matter of the kind: its bounds tell them.
+    """
+    if not any(kind in condition.blocks and condition.evidence(state) for condition in SITE_CONDITIONS):
+        return []
+    values = choices(kind)
+    changing = [action for action in values if _changes_setting(action, state)] or values
+    found = [standing(action, state) for action in changing]
+    if not all(found):
+        return []
+    return _one_of_each(one for one in SITE_CONDITIONS if any(one in conditions for conditions in found))
 
 
 def still_stands(reason: Reason.ValueType, kinds: frozenset[ActionKind.ValueType], fresh: DeviceState) -> bool:
@@ -211,6 +226,13 @@ def still_stands(reason: Reason.ValueType, kinds: frozenset[ActionKind.ValueType
         if condition.reason == reason and (not kinds or condition.blocks & kinds)
     )
     return any(condition.evidence(fresh) or not _was_read(condition.path, fresh) for condition in matching)
+
+
+def _one_of_each(conditions: Iterable[SiteCondition]) -> list[SiteCondition]:
+    found: dict[tuple[object, ...], SiteCondition] = {}
+    for condition in conditions:
+        found.setdefault((condition.reason, *condition.facts.items()), condition)
+    return list(found.values())
 
 
 def _was_read(path: str, state: DeviceState) -> bool:

@@ -24,6 +24,7 @@ from wattbus_server.vendors.tesla.control.capabilities import capabilities_of
 from wattbus_server.vendors.tesla.control.energy import SiteWriter
 from wattbus_server.vendors.tesla.control.free_reads import FreeReads
 from wattbus_server.vendors.tesla.control.key_status import KeyStatuses
+from wattbus_server.vendors.tesla.control.known_blockers import KnownBlockers
 from wattbus_server.vendors.tesla.control.preflight import Preflight
 from wattbus_server.vendors.tesla.control.vehicle import VehicleSender
 from wattbus_server.vendors.tesla.control.vehicle_way import VehicleWays
@@ -55,16 +56,19 @@ class TeslaControl:
             signer: signs vehicle commands; None if the operator configured no command key.
         """
         self._remedies = remedies
-        reads = FreeReads(api, reader)
-        ways = VehicleWays(KeyStatuses(api), can_sign=signer is not None)
-        self._preflight = Preflight(remedies, reads, ways)
+        self.keys = KeyStatuses(api)
+        """What was asked about the keys of vehicles lately."""
+        reads = FreeReads(reader)
+        ways = VehicleWays(self.keys, can_sign=signer is not None)
+        self._known = KnownBlockers(remedies, reader.flags, reads, ways)
+        self._preflight = Preflight(remedies, self._known, reads, ways)
         self._vehicles = VehicleSender(api, remedies, reads, ways, signer, settings.request_timeout)
         self._sites = SiteWriter(api, Refusals(remedies))
         self._verification = Verification(reads, ways)
 
-    def capabilities(self, device: DeviceRecord, state: DeviceState) -> Sequence[Capability]:
-        """List what the device can do, with bounds; AVAILABLE or UNSUPPORTED only."""
-        return capabilities_of(device, state)
+    def capabilities(self, account: VendorAccount, device: DeviceRecord, state: DeviceState) -> Sequence[Capability]:
+        """List what the device can do, with bounds and what is known to block it."""
+        return capabilities_of(self._known, account, device, state)
 
     def traits(self, action: Action) -> ActionTraits:
         """Say what is generally true of an action."""

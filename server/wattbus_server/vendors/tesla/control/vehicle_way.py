@@ -8,7 +8,7 @@ from enum import Enum
 
 from wattbus_server.problem import Problem
 from wattbus_server.vendors.contract import DeviceRecord, VendorAccount
-from wattbus_server.vendors.tesla.control.key_status import KeyStatuses
+from wattbus_server.vendors.tesla.control.key_status import KeyStatus, KeyStatuses
 
 COMMAND_SIGNING_FACT = "command_signing"
 """The vendor fact of a vehicle: `required`, `allowed` or `off`, as the list of products has it."""
@@ -45,17 +45,28 @@ class VehicleWays:
 
     async def of(self, account: VendorAccount, device: DeviceRecord) -> Way:
         """Return the way for a vehicle. Signed if nobody knows: a vehicle without the protocol says so."""
-        known = self._learned.get(device.name) or _BY_FACT.get(device.vendor_facts.get(COMMAND_SIGNING_FACT, ""))
-        if known is not None:
-            return known
+        if (decided := self._decided(device)) is not None:
+            return decided
         try:
             status = await self.keys.get(account, device)
         except Problem:
             return SIGNED  # the command itself will meet the same problem, or none
-        return PLAIN if status.protocol_required is False else SIGNED
+        return _told_by(status)
+
+    def known(self, device: DeviceRecord) -> Way | None:
+        """Return the way for a vehicle without asking; None if Tesla would have to be asked."""
+        status = self.keys.known(device)
+        return self._decided(device) or (None if status == KeyStatus() else _told_by(status))
 
     def learn(self, device: DeviceRecord, way: Way) -> None:
         """Remember what the vehicle's own answer showed."""
         if len(self._learned) >= _MEMORY_LIMIT:
             self._learned.clear()
         self._learned[device.name] = way
+
+    def _decided(self, device: DeviceRecord) -> Way | None:
+        return self._learned.get(device.name) or _BY_FACT.get(device.vendor_facts.get(COMMAND_SIGNING_FACT, ""))
+
+
+def _told_by(status: KeyStatus) -> Way:
+    return PLAIN if status.protocol_required is False else SIGNED
