@@ -192,6 +192,27 @@ async def test_the_last_used_refresh_token_has_a_day_of_grace(person: Person) ->
     assert (await person.refresh(repeated.json()["refresh_token"])).status_code == 200
 
 
+async def test_repeating_a_refresh_does_not_prolong_its_grace(person: Person) -> None:
+    first = person.tokens["refresh_token"]
+    for hours in (0, 12, 11):
+        await person.sandbox.control.step(hours * 3600)
+        assert (await person.refresh(first)).status_code == 200
+    await person.sandbox.control.step(3600)
+    refused = await person.refresh(first)
+    assert (refused.status_code, refused.json()["error"]) == (401, "login_required")
+
+
+async def test_the_grace_ends_with_the_token_s_own_three_months(person: Person) -> None:
+    first = person.tokens["refresh_token"]
+    await person.sandbox.control.step(90 * 86_400 - 7200)
+    assert (await person.refresh(first)).status_code == 200
+    await person.sandbox.control.step(3600)
+    latest = (await person.refresh(first)).json()["refresh_token"]
+    await person.sandbox.control.step(3600)
+    assert (await person.refresh(first)).status_code == 401
+    assert (await person.refresh(latest)).status_code == 200
+
+
 async def test_a_cycled_out_refresh_token_needs_a_new_login(person: Person) -> None:
     first = person.tokens["refresh_token"]
     second = (await person.refresh(first)).json()["refresh_token"]

@@ -2,7 +2,7 @@
 
 Source: Tesla Fleet API documentation, authentication/third-party-tokens: a refresh token is spent
 by its use; the most recently used one stays usable for 24 hours, so that a lost answer can be asked
-for again; a new refresh token ends the former one and its access tokens.
+for again; each lives for three months; a new refresh token ends the former one and its access tokens.
 """
 
 from dataclasses import dataclass, field
@@ -44,12 +44,26 @@ class AccessToken:
 
 
 @dataclass(slots=True)
+class RefreshToken:
+    """An issued refresh token; `spent_at` is its first use. Times in unix seconds."""
+
+    token: str
+    issued_at: float
+    spent_at: float | None = None
+
+    def usable(self, now: float) -> bool:
+        """Whether it is alive and either unused or within the grace."""
+        in_time = self.spent_at is None or now < self.spent_at + REFRESH_GRACE_SECONDS
+        return in_time and now < self.issued_at + REFRESH_TOKEN_SECONDS
+
+
+@dataclass(slots=True)
 class RefreshChain:
     """The refresh tokens that one consent led to, of which one is current at a time.
 
     Attributes:
         scopes: What was granted at the consent; later access tokens never carry more.
-        current: The token that has not been used yet.
+        current: The token that has not been used yet; None before the first.
         last_used: The token used most recently, usable again during the grace.
     """
 
@@ -57,11 +71,13 @@ class RefreshChain:
     user_id: str
     scopes: frozenset[str]
     auth_time: float
-    current: str = ""
-    current_issued_at: float = 0.0
-    last_used: str | None = None
-    last_used_at: float = 0.0
+    current: RefreshToken | None = None
+    last_used: RefreshToken | None = None
     access_tokens: list[AccessToken] = field(default_factory=list)
+
+    def find(self, token: str) -> RefreshToken | None:
+        """The current or last used token with this text."""
+        return next((known for known in (self.current, self.last_used) if known and known.token == token), None)
 
 
 class TokenStore:
@@ -124,16 +140,13 @@ class TokenStore:
     def chain_of_refresh_token(self, token: str) -> RefreshChain | None:
         """The chain in which this refresh token may be used now: current, or within the grace."""
         chain = self._chain_of_token.get(token)
-        now = self._clock.time()
-        if chain is None:
-            return None
-        if token == chain.current:
-            return chain if now < chain.current_issued_at + REFRESH_TOKEN_SECONDS else None
-        in_grace = token == chain.last_used and now < chain.last_used_at + REFRESH_GRACE_SECONDS
-        return chain if in_grace else None
+        known = chain.find(token) if chain is not None else None
+        return chain if known is not None and known.usable(self._clock.time()) else None
 
     def rotate(self, chain: RefreshChain, used: str | None, region: str) -> str:
         """Issue the chain's next refresh token, ending the former ones and their access tokens.
+
+        A repeated use does not prolong the grace, which began with the first.
 
         Args:
             chain: The chain to continue.
@@ -143,18 +156,19 @@ class TokenStore:
         now = self._clock.time()
         _revoke_access_tokens(chain)
         self._forget_refresh_tokens(chain)
-        chain.current = f"{region.upper()}_{self._random.getrandbits(512):0128x}"
-        chain.current_issued_at = now
-        chain.last_used, chain.last_used_at = used, now
-        self._chain_of_token[chain.current] = chain
-        if used is not None:
-            self._chain_of_token[used] = chain
-        return chain.current
+        chain.last_used = chain.find(used) if used is not None else None
+        if chain.last_used is not None and chain.last_used.spent_at is None:
+            chain.last_used.spent_at = now
+        chain.current = RefreshToken(f"{region.upper()}_{self._random.getrandbits(512):0128x}", now)
+        for known in (chain.current, chain.last_used):
+            if known is not None:
+                self._chain_of_token[known.token] = chain
+        return chain.current.token
 
     def _forget_refresh_tokens(self, chain: RefreshChain) -> None:
-        for token in (chain.current, chain.last_used):
-            if token:
-                self._chain_of_token.pop(token, None)
+        for known in (chain.current, chain.last_used):
+            if known is not None:
+                self._chain_of_token.pop(known.token, None)
 
     def _purge(self) -> None:
         now = self._clock.time()
