@@ -23,7 +23,7 @@ from wattbus_server.connections.link_completion import LinkCompletion
 from wattbus_server.connections.link_flow import LinkFlow
 from wattbus_server.connections.links import LinkSessions
 from wattbus_server.connections.relink import Relink
-from wattbus_server.connections.store import ConnectionChange, ConnectionStore
+from wattbus_server.connections.store import ConnectionChange, ConnectionChangeKind, ConnectionStore
 from wattbus_server.connections.sync import Discovery
 from wattbus_server.devices.registry import DeviceRegistry
 from wattbus_server.problem import Problem
@@ -160,7 +160,7 @@ class App:
         self._hub.start()
         self._stack.push_async_callback(self._hub.close)
         self._ledger = BlockerLedger(self._engine, self._registry, self._connections)
-        self._ledger.attach_relink(self._relink.remedy, self._access_of_scopes)
+        self._ledger.attach_relink(self._relink, self._access_of_scopes)
         await self._ledger.load()
         self._stack.push_async_callback(self._ledger.close)
         interval = self._settings.blocker_check_interval
@@ -195,6 +195,7 @@ class App:
         self._directory.on_deleting = self._ledger.remove_connection
         self._keeper.on_dead = self._ledger.record_problem
         self._discovery.on_refused = self._ledger.record_problem
+        self._flow.on_ended = self._ledger.refresh_links
         self._ledger.listen(self._blocker_told)
         self._discovery.start()
 
@@ -243,7 +244,10 @@ class App:
             await self._ledger.record_problem(record.tenant, problem)
 
     def _connection_changed(self, change: ConnectionChange) -> None:
-        self._verifier.connection_changed(change.record.name)
+        if change.kind is ConnectionChangeKind.REMOVED:
+            self._ledger.connection_removed(change.record.name)
+        else:
+            self._verifier.connection_changed(change.record.name)
 
     def _blocker_told(self, stored: StoredBlocker) -> None:
         blocker = stored.blocker

@@ -1,20 +1,21 @@
 import asyncio
 import base64
-from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from sqlalchemy import select
 from wattbus.v1.action_pb2 import ActionKind
 from wattbus.v1.blocker_pb2 import Actor, Blocker, BlockerState, Remedy
 from wattbus.v1.connection_pb2 import Access
 from wattbus.v1.device_service_pb2 import ListBlockersRequest, WatchBlockersRequest
 from wattbus.v1.reason_pb2 import Reason
 
+from tests.blockers.links import Links, access_of, links_of
 from tests.commands.house import House
 from tests.state.world import CONNECTION, OTHER_TENANT, SECOND_CONNECTION, TENANT
 from wattbus_server.devices.selection import Selection
 from wattbus_server.problem import Problem
+from wattbus_server.storage.tables import blockers
 
 LOCK, UNLOCK = ActionKind.ACTION_KIND_LOCK, ActionKind.ACTION_KIND_UNLOCK
 
@@ -29,12 +30,13 @@ def key_missing(device: str, *actions: ActionKind.ValueType, evidence: str = "")
     )
 
 
-def scope_missing(*scopes: str, connection: str = CONNECTION) -> Blocker:
+def scope_missing(*scopes: str, connection: str = CONNECTION, evidence: str = "") -> Blocker:
     return Blocker(
         reason=Reason.REASON_SCOPE_MISSING,
         connection=connection,
         missing_scopes=scopes,
         granted_scopes=["openid"],
+        evidence=evidence,
         remedies=[Remedy(actor=Actor.ACTOR_END_USER, place="Consent page", link="https://example.com/consent")],
     )
 
@@ -212,56 +214,121 @@ async def test_a_problem_keeps_its_metadata_in_the_blocker(house: House, car: st
 # Linking again
 
 
-class Links:
-    """Makes link sessions; the same one while it is fresh."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, list[Access.ValueType]]] = []
-        self.link = "https://link.example.com/1"
-        self.broken = False
-
-    async def remedy(self, connection: str, missing: Collection[Access.ValueType]) -> Remedy:
-        self.asked.append((connection, list(missing)))
-        if self.broken:
-            raise Problem(Reason.REASON_VENDOR_APPLICATION_NOT_CONFIGURED, "No application.")
-        remedy = Remedy(actor=Actor.ACTOR_END_USER, place="Link page", link=self.link)
-        remedy.link_expire_time.FromDatetime(datetime.now(UTC) + timedelta(hours=1))
-        return remedy
-
-
-def access_of(_connection: str, scopes: Collection[str]) -> list[Access.ValueType]:
-    needed = {Access.ACCESS_READ_VEHICLES: {"openid"}, Access.ACCESS_COMMAND_VEHICLES: {"openid", "vehicle_cmds"}}
-    return [access for access, wanted in needed.items() if wanted <= set(scopes)]
+CONSENT = "https://example.com/consent"
 
 
 async def test_a_missing_scope_gets_a_link_session_for_exactly_what_is_missing(house: House, car: str) -> None:
     links = Links()
-    house.ledger.attach_relink(links.remedy, access_of)
+    house.ledger.attach_relink(links, access_of)
     (blocker,) = await house.ledger.record(TENANT, [scope_missing("vehicle_cmds")])
     assert links.asked == [(CONNECTION, [Access.ACCESS_COMMAND_VEHICLES])]
-    assert [remedy.link for remedy in blocker.remedies] == [links.link, "https://example.com/consent"]
+    assert links_of(blocker) == [links.link, CONSENT]
     assert blocker.metadata["missingAccess"] == "ACCESS_COMMAND_VEHICLES"
-    links.link = "https://link.example.com/2"
     (again,) = await house.ledger.record(TENANT, [scope_missing("vehicle_cmds")])
-    assert [remedy.link for remedy in again.remedies] == [links.link, "https://example.com/consent"]
+    assert links_of(again) == [links.link, CONSENT]
 
 
-async def test_a_list_shows_a_link_that_can_be_opened(house: House, car: str) -> None:
+async def test_a_link_that_ended_is_replaced_for_every_reader(house: House, car: str) -> None:
     links = Links()
-    house.ledger.attach_relink(links.remedy, access_of)
-    reauthorization = Blocker(reason=Reason.REASON_REAUTHORIZATION_REQUIRED, connection=CONNECTION)
-    await house.ledger.record(TENANT, [reauthorization])
+    house.ledger.attach_relink(links, access_of)
+    await house.ledger.record(TENANT, [scope_missing("vehicle_cmds")])
+    stream = house.ledger.watch(Selection(TENANT), WatchBlockersRequest(), house.draining)
+    assert links_of(*(await anext(stream)).blockers) == [links.link, CONSENT]
+    assert (await anext(stream)).in_sync
     links.link = "https://link.example.com/2"
-    (blocker,) = await listed(house)
-    assert blocker.remedies[0].link == links.link
+    await house.ledger.refresh_links(CONNECTION)
+    record = house.registry.find(car)
+    assert record is not None
+    late = house.ledger.watch(Selection(TENANT), WatchBlockersRequest(), house.draining)
+    for told in (
+        house.ledger.open_for(record),
+        await listed(house),
+        await house.ledger.record(TENANT, [scope_missing("vehicle_cmds")]),
+        await house.ledger.identify(TENANT, [scope_missing("vehicle_cmds")]),
+        (await anext(stream)).blockers,
+        (await anext(late)).blockers,
+    ):
+        assert links_of(*told) == [links.link, CONSENT]
+
+
+async def test_links_that_end_soon_are_replaced_in_the_regular_round(house: House, car: str) -> None:
+    links = Links()
+    house.ledger.attach_relink(links, access_of)
+    house.vendor.standing.add(Reason.REASON_REAUTHORIZATION_REQUIRED)
+    await house.ledger.record(TENANT, [Blocker(reason=Reason.REASON_REAUTHORIZATION_REQUIRED, connection=CONNECTION)])
+    stream = house.ledger.watch(Selection(TENANT), WatchBlockersRequest(), house.draining)
+    assert links_of(*(await anext(stream)).blockers) == [links.link]
+    assert (await anext(stream)).in_sync
+    links.link = "https://link.example.com/2"
+    house.verifier.start()
+    assert links_of(*(await anext(stream)).blockers) == [links.link]
+
+
+async def test_a_link_of_another_connection_is_left_alone(house: House, car: str) -> None:
+    links = Links()
+    house.ledger.attach_relink(links, access_of)
+    await house.ledger.record(TENANT, [scope_missing("vehicle_cmds")])
+    before, links.link = links.link, "https://link.example.com/2"
+    await house.ledger.refresh_links(SECOND_CONNECTION)
+    assert links_of(*await listed(house)) == [before, CONSENT]
 
 
 async def test_a_blocker_is_told_even_if_no_link_can_be_made(house: House, car: str) -> None:
     links = Links()
     links.broken = True
-    house.ledger.attach_relink(links.remedy, access_of)
+    house.ledger.attach_relink(links, access_of)
     (blocker,) = await house.ledger.record(TENANT, [scope_missing("vehicle_cmds")])
-    assert [remedy.link for remedy in blocker.remedies] == ["https://example.com/consent"]
+    assert links_of(blocker) == [CONSENT]
+    links.broken = False
+    await house.ledger.refresh_links()
+    assert links_of(*await listed(house)) == [links.link, CONSENT]
+
+
+async def test_a_link_that_ended_is_not_told_even_if_no_other_can_be_made(house: House, car: str) -> None:
+    links = Links()
+    house.ledger.attach_relink(links, access_of)
+    await house.ledger.record(TENANT, [scope_missing("vehicle_cmds")])
+    links.link, links.broken = "https://link.example.com/2", True
+    await house.ledger.refresh_links()
+    assert list(filter(None, links_of(*await listed(house)))) == [CONSENT]
+
+
+async def test_links_are_kept_in_memory_only(house: House, car: str) -> None:
+    links = Links()
+    house.ledger.attach_relink(links, access_of)
+    (blocker,) = await house.ledger.record(TENANT, [scope_missing("vehicle_cmds")])
+    await house.ledger.record(TENANT, [scope_missing("vehicle_cmds", evidence="new words")])
+    async with house.engine.connect() as database:
+        rows = [Blocker.FromString(row) for row in await database.scalars(select(blockers.c.blocker))]
+    assert [one.evidence for one in rows] == ["new words"]
+    assert links.link.encode() not in b"".join(one.SerializeToString() for one in rows)
+    after = await house.killed()
+    after.ledger.attach_relink(links, access_of)
+    await after.ledger.refresh_links()
+    (again,) = await listed(after)
+    assert again.name == blocker.name
+    assert links_of(again) == [links.link, CONSENT]
+
+
+async def test_what_is_resolved_offers_no_link_any_more(house: House, car: str) -> None:
+    links = Links()
+    house.ledger.attach_relink(links, access_of)
+    (blocker,) = await house.ledger.record(TENANT, [scope_missing("vehicle_cmds")])
+    stream = house.ledger.watch(Selection(TENANT), WatchBlockersRequest(), house.draining)
+    assert links.link in links_of(*(await anext(stream)).blockers)
+    assert (await anext(stream)).in_sync
+    await house.ledger.resolve(blocker.name)
+    for told in ((await anext(stream)).blockers, await listed(house, include_resolved=True)):
+        assert list(filter(None, links_of(*told))) == [CONSENT]
+
+
+async def test_blockers_of_a_connection_that_is_gone_are_neither_opened_nor_kept(house: House, car: str) -> None:
+    (told,) = await house.ledger.record(TENANT, [scope_missing("vehicle_cmds", connection="connections/gone")])
+    assert told.end_user_message
+    assert not told.name
+    await house.ledger.record(TENANT, [scope_missing("vehicle_cmds")])
+    house.ledger.connection_removed(CONNECTION)
+    assert await listed(house, include_resolved=True) == []
 
 
 # The stream

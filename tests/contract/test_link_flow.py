@@ -10,15 +10,20 @@ import httpx
 import pytest
 import pytest_asyncio
 from google.protobuf.duration_pb2 import Duration
+from wattbus.v1.action_pb2 import Action, ActionKind, Lock
+from wattbus.v1.blocker_pb2 import Blocker
 from wattbus.v1.connection_pb2 import Access, Connection, ConnectionState, LinkSession, LinkSessionState
 from wattbus.v1.connection_service_pb2 import ListConnectionsRequest
-from wattbus.v1.device_pb2 import DeviceKind
+from wattbus.v1.device_pb2 import Device, DeviceKind
+from wattbus.v1.device_service_pb2 import GetDeviceRequest, ListBlockersRequest, WatchBlockersRequest
 from wattbus.v1.reason_pb2 import Reason
 
+from tests.contract.asking import check, create
 from tests.contract.people import car, person, scenario
 from tests.contract.people import home as house
 from tests.processes import PATIENCE_SECONDS, Sandbox
-from tests.service import CLIENT_ID, EVERY_ACCESS, Service, Setup, Tenant
+from tests.rich_errors import refusal_of
+from tests.service import CLIENT_ID, EVERY_ACCESS, Service, Setup, Tenant, eventually
 from wattbus_server.cli.demo.browser import Browser, BrowserError
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -27,6 +32,7 @@ PENDING = LinkSessionState.LINK_SESSION_STATE_PENDING
 COMPLETED = LinkSessionState.LINK_SESSION_STATE_COMPLETED
 CANCELLED = LinkSessionState.LINK_SESSION_STATE_CANCELLED
 FAILED = LinkSessionState.LINK_SESSION_STATE_FAILED
+LOCK = Action(lock=Lock())
 EXPIRED = LinkSessionState.LINK_SESSION_STATE_EXPIRED
 
 NAMES = (
@@ -42,6 +48,7 @@ NAMES = (
     "returning",
     "twin",
     "unlucky",
+    "wavering",
 )
 PEOPLE = tuple(person(name, car(f"{name}'s car", key="unpaired"), house(f"{name}'s home")) for name in NAMES)
 
@@ -333,3 +340,61 @@ async def test_a_tesla_that_fails_during_the_exchange_is_told_and_nothing_is_con
     assert session.state == FAILED
     assert session.failure_reason == Reason.REASON_VENDOR_UNAVAILABLE
     assert await connections_of(tenant, "unlucky") == 0
+
+
+async def told_everywhere(tenant: Tenant, device: Device) -> dict[str, str]:
+    """The link session that each reader is offered for locking a car, by how it asked."""
+    refusal = await refusal_of(create(tenant, device, LOCK))
+    checked = await check(tenant, device, LOCK)
+    got = (await tenant.devices.GetDevice(GetDeviceRequest(name=device.name), metadata=tenant.metadata)).device
+    lock = next(one for one in got.capabilities if one.action == ActionKind.ACTION_KIND_LOCK)
+    listed = await tenant.devices.ListBlockers(ListBlockersRequest(), metadata=tenant.metadata)
+    watch = tenant.devices.WatchBlockers(WatchBlockersRequest(), metadata=tenant.metadata)
+    snapshot: list[Blocker] = []
+    async for response in watch:
+        snapshot.extend(response.blockers)
+        if response.in_sync:
+            watch.cancel()
+            break
+    name = refusal.blocker(Reason.REASON_SCOPE_MISSING).name
+    blockers = {
+        "CreateCommand": refusal.blockers,
+        "CheckCommand": checked.blockers,
+        "GetDevice": lock.blockers,
+        "ListBlockers": listed.blockers,
+        "WatchBlockers": snapshot,
+    }
+    return {how: next(one for one in found if one.name == name).remedies[0].link for how, found in blockers.items()}
+
+
+async def test_a_link_that_ended_is_offered_to_nobody_any_more(
+    tenant: Tenant, setup: Setup, grpc_server: Service
+) -> None:
+    connection = await tenant.link("wavering", untick=["vehicle_cmds"], email="wavering@example.com")
+    device = await tenant.device_named("wavering's car")
+    (first,) = set((await told_everywhere(tenant, device)).values())
+    async with EndUser() as user:
+        await user.arrive_at_tesla(first, "wavering")
+        await user.press("cancel")
+        await user.look(first)
+        assert user.shown == (410, "This link was used already")
+        (second,) = set((await told_everywhere(tenant, device)).values())
+        await user.look(second)
+        assert user.shown == (200, "Connect your Tesla account")
+        with sqlite3.connect(setup.folder / "wattbus.db") as database:
+            database.execute(
+                "UPDATE link_sessions SET expire_time = create_time WHERE connection = ?", (connection.name,)
+            )
+        await user.look(second)
+        assert user.shown == (410, "This link has expired")
+
+        async def replaced() -> str | None:
+            links = set((await told_everywhere(tenant, device)).values())
+            return links.pop() if len(links) == 1 and second not in links else None
+
+        third = await eventually(replaced)
+        await user.look(third)
+        assert user.shown == (200, "Connect your Tesla account")
+    stored = b"".join(path.read_bytes() for path in setup.folder.glob("wattbus.db*"))
+    assert connection.name.encode() in stored
+    assert not any(link.rpartition("/")[2].encode() in stored for link in (first, second, third))

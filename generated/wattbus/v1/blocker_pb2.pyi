@@ -237,7 +237,10 @@ class Remedy(_message.Message):
     place: _builtins.str
     """Where, in words, for example `Tesla app, Settings, Grid charging`."""
     link: _builtins.str
-    """Where to click. Empty if there is no link."""
+    """Where to click. Empty if there is no link. A link session of this server is a secret of the end user, and ends: an open
+    blocker carries one that works for hours to come, wherever it is read, and another one as soon as that was used; a
+    resolved blocker carries none.
+    """
     verification: _builtins.str
     """How the server will notice that it is done, and how soon."""
     @_builtins.property

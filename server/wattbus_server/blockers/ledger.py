@@ -23,7 +23,15 @@ from wattbus.v1.device_service_pb2 import (
 from wattbus_server.blockers import catalogue
 from wattbus_server.blockers.completion import completed
 from wattbus_server.blockers.identity import identity, merged, same_news
-from wattbus_server.blockers.relink import AccessOfScopes, MakeRemedy, Relink
+from wattbus_server.blockers.relink import (
+    AccessOfScopes,
+    LinkOffers,
+    Relink,
+    keep_link,
+    link_of,
+    put_link,
+    without_link,
+)
 from wattbus_server.blockers.rows import BlockerRows, StoredBlocker
 from wattbus_server.blockers.watch import watch_blockers
 from wattbus_server.devices.owners import KnownConnections
@@ -32,12 +40,16 @@ from wattbus_server.devices.selection import Selection
 from wattbus_server.paging import PageRequest
 from wattbus_server.problem import Problem
 from wattbus_server.resource_names import random_id
+from wattbus_server.shared_work import few_at_a_time
 from wattbus_server.vendors.contract import DeviceRecord
 
 log = structlog.get_logger()
 
 # Metadata of an error that has a field of its own in a blocker, or that belongs to the call rather than the blocker.
 _KEYS_WITH_FIELDS = frozenset({"device", "connection", "requiredScopes", "grantedScopes", "missingScopes", "command"})
+
+_LINKS_AT_ONCE = 8
+"""Link sessions that are made at the same time when many blockers need one."""
 
 BlockerListener = Callable[[StoredBlocker], None]
 
@@ -60,14 +72,15 @@ class BlockerLedger:
         self._stop_listening = registry.listen(self._device_changed)
 
     async def load(self) -> None:
-        """Read all open blockers, once, at start. Those of devices that are gone are deleted."""
+        """Read all open blockers, once, at start. Those of devices and connections that are gone are deleted."""
         orphans = []
         for stored in await self._rows.read_open():
-            if stored.blocker.device and self._registry.find(stored.blocker.device) is None:
+            if self._is_orphan(stored.blocker):
                 orphans.append(stored.blocker.name)
             else:
                 self._remember(stored)
         await self._rows.delete_named(orphans)
+        await self.refresh_links()
 
     async def close(self) -> None:
         """Finish what is being deleted."""
@@ -75,9 +88,9 @@ class BlockerLedger:
         if self._cleaning:
             await asyncio.gather(*self._cleaning)
 
-    def attach_relink(self, make_remedy: MakeRemedy, access_of_scopes: AccessOfScopes) -> None:
+    def attach_relink(self, offers: LinkOffers, access_of_scopes: AccessOfScopes) -> None:
         """Say how the end user links again; missing scopes and spent grants get that remedy."""
-        self._relink = Relink(make_remedy, access_of_scopes)
+        self._relink = Relink(offers, access_of_scopes)
 
     # Writing
 
@@ -85,8 +98,8 @@ class BlockerLedger:
         """Record blockers that were just met, and return them with names and times.
 
         One that is open already keeps its name and gets the news. Reasons that pass by themselves are returned without
-        a name: they are no lasting blockers. Nor are those of a device that was removed while it was asked: nothing
-        could ever close them.
+        a name: they are no lasting blockers. Nor are those of a device or connection that was removed while it was
+        asked: nothing could ever close them.
         """
         return [await self._record_one(tenant, blocker) for blocker in blockers]
 
@@ -101,11 +114,14 @@ class BlockerLedger:
         async with self._writing:
             if (stored := self._open.get(name)) is None:
                 return
-            resolved = _copy(stored.blocker)
+            resolved = without_link(stored.blocker)
             resolved.state = BlockerState.BLOCKER_STATE_RESOLVED
             resolved.resolve_time.FromDatetime(datetime.now(UTC))
             closed = StoredBlocker(stored.tenant, resolved)
             await self._rows.update(closed)
+            if name not in self._open:
+                # Its device or connection was removed meanwhile.
+                return
             self._forget(name)
             self._tell(closed)
         log.info("blocker_resolved", blocker=name, reason=catalogue.entry(resolved.reason).name)
@@ -118,12 +134,31 @@ class BlockerLedger:
             checked.check_time.FromDatetime(datetime.now(UTC))
             self._open[name] = StoredBlocker(stored.tenant, checked)
 
+    async def refresh_links(self, connection: str = "") -> None:
+        """Give every open blocker that linking heals a link that can be opened, if its own has ended or ends soon.
+
+        Args:
+            connection: `connections/…`, if only its blockers are meant.
+        """
+        if (relink := self._relink) is None:
+            return
+        asked = self._open_of_connection(connection) if connection else self._open.values()
+        spent = await relink.spent([stored.blocker for stored in asked if relink.heals(stored.blocker)])
+        await few_at_a_time(_LINKS_AT_ONCE, spent, lambda blocker: self._refresh_link(relink, blocker))
+
     async def remove_connection(self, connection: str) -> None:
         """Delete every blocker of a connection, because the connection is gone."""
         async with self._writing:
-            gone = [stored for stored in self._open.values() if stored.blocker.connection == connection]
+            gone = self._open_of_connection(connection)
             await self._rows.delete_connection(connection)
             self._withdraw(gone)
+
+    def connection_removed(self, connection: str) -> None:
+        """Withdraw what was recorded while the connection was being deleted; from now on nothing more can be."""
+        gone = self._open_of_connection(connection)
+        if gone:
+            self._withdraw(gone)
+            self._clean(self._rows.delete_named([stored.blocker.name for stored in gone]))
 
     async def prune(self, before: datetime) -> None:
         """Delete blockers that are resolved and were created before a moment."""
@@ -152,6 +187,10 @@ class BlockerLedger:
     async def identify(self, tenant: str, blockers: Iterable[Blocker]) -> list[Blocker]:
         """Give blockers the name, times and remedies of their open versions, without recording them."""
         return [await self._identified(tenant, blocker) for blocker in blockers]
+
+    def with_links(self, blockers: Iterable[Blocker]) -> list[Blocker]:
+        """Return blockers that were stored elsewhere, those that are open with the link that they carry now."""
+        return [self._with_current_link(blocker) for blocker in blockers]
 
     def selected(self, selection: Selection, blocker: Blocker) -> bool:
         """Say whether a selection means a blocker of its tenant."""
@@ -183,8 +222,7 @@ class BlockerLedger:
             if len(found) > page.size:
                 break
         chosen, token = page.cut(found, lambda stored: stored.key)
-        blockers = [await self._with_fresh_link(stored) for stored in chosen]
-        return ListBlockersResponse(blockers=blockers, next_page_token=token)
+        return ListBlockersResponse(blockers=[stored.blocker for stored in chosen], next_page_token=token)
 
     def listen(self, listener: BlockerListener) -> Callable[[], None]:
         """Tell a listener about every blocker that opens, changes or is resolved; returns what ends that."""
@@ -200,28 +238,66 @@ class BlockerLedger:
     # Inside
 
     async def _record_one(self, tenant: str, blocker: Blocker) -> Blocker:
-        gone = blocker.device and self._registry.find(blocker.device) is None
-        if gone or not catalogue.entry(blocker.reason).lasting:
+        if not catalogue.entry(blocker.reason).lasting:
             return completed(blocker)
-        seen = await self._with_link(blocker)
+        seen = await self._with_link(tenant, blocker)
         async with self._writing:
+            if self._is_orphan(seen):
+                return seen
             known = self._known(tenant, seen)
             if known is None:
                 return await self._open_new(tenant, seen)
+            # The link of the open one is looked after; one that was made before waiting may have ended since.
+            keep_link(known, seen)
             return await self._replace(tenant, known, merged(known, seen))
 
-    async def _with_link(self, blocker: Blocker) -> Blocker:
+    async def _with_link(self, tenant: str, blocker: Blocker) -> Blocker:
         """Return the whole blocker, with a link session that can be opened if linking heals it."""
         seen = _copy(blocker)
         if self._relink is not None and self._relink.heals(seen):
-            await self._relink.attach(seen)
+            self._relink.name_missing_access(seen)
+            known = self._known(tenant, seen)
+            if known is None or not keep_link(known, seen):
+                await self._relink.attach(seen)
         return completed(seen)
+
+    async def _refresh_link(self, relink: Relink, blocker: Blocker) -> None:
+        """Replace the link of an open blocker; if none can be made, at least the ended one goes."""
+        fresh = without_link(blocker)
+        await relink.attach(fresh)
+        async with self._writing:
+            if (current := self._open.get(blocker.name)) is None:
+                return
+            news = without_link(current.blocker)
+            if (link := link_of(fresh)) is not None:
+                put_link(news, link)
+            await self._replace(current.tenant, current.blocker, news)
+
+    def _with_current_link(self, blocker: Blocker) -> Blocker:
+        current = self._open.get(blocker.name)
+        if current is None or (link := link_of(current.blocker)) is None:
+            return blocker
+        result = _copy(blocker)
+        put_link(result, link)
+        return result
+
+    def _open_of_connection(self, connection: str) -> Sequence[StoredBlocker]:
+        return [stored for stored in self._open.values() if stored.blocker.connection == connection]
+
+    def _is_orphan(self, blocker: Blocker) -> bool:
+        """Say whether the device or the connection of a blocker is gone."""
+        if blocker.device and self._registry.find(blocker.device) is None:
+            return True
+        return bool(blocker.connection) and self._connections.identity(blocker.connection) is None
 
     async def _replace(self, tenant: str, known: Blocker, news: Blocker) -> Blocker:
         stored = StoredBlocker(tenant, news)
         told = same_news(known, news)
         if not told:
             await self._rows.update(stored)
+        if news.name not in self._open:
+            # Its device or connection was removed meanwhile.
+            return news
         self._remember(stored)
         if not told:
             self._tell(stored)
@@ -238,18 +314,6 @@ class BlockerLedger:
         again = await self._rows.find(name)
         return again if again is not None and again.blocker.state != BlockerState.BLOCKER_STATE_OPEN else None
 
-    async def _with_fresh_link(self, stored: StoredBlocker) -> Blocker:
-        """Return a blocker whose link session can be opened, if it is open and linking heals it."""
-        blocker = stored.blocker
-        if self._relink is None or blocker.name not in self._open or not self._relink.heals(blocker):
-            return blocker
-        fresh = _copy(blocker)
-        await self._relink.attach(fresh)
-        async with self._writing:
-            if (current := self._open.get(blocker.name)) is None:
-                return blocker
-            return await self._replace(stored.tenant, current.blocker, merged(current.blocker, fresh))
-
     async def _open_new(self, tenant: str, blocker: Blocker) -> Blocker:
         blocker.name = f"blockers/{random_id()}"
         blocker.create_time.CopyFrom(blocker.check_time)
@@ -265,7 +329,7 @@ class BlockerLedger:
         return self._open[name].blocker if name is not None else None
 
     async def _identified(self, tenant: str, blocker: Blocker) -> Blocker:
-        seen = await self._with_link(blocker)
+        seen = await self._with_link(tenant, blocker)
         known = self._known(tenant, seen)
         return seen if known is None else merged(known, seen)
 
@@ -279,7 +343,7 @@ class BlockerLedger:
     def _withdraw(self, gone: Iterable[StoredBlocker]) -> None:
         """Forget blockers whose device or connection is gone; to watchers they are resolved."""
         for stored in gone:
-            last = _copy(stored.blocker)
+            last = without_link(stored.blocker)
             last.state = BlockerState.BLOCKER_STATE_RESOLVED
             last.resolve_time.FromDatetime(datetime.now(UTC))
             self._forget(last.name)

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from wattbus.v1.blocker_pb2 import Blocker, BlockerState
 
 from wattbus_server.blockers.identity import identity
+from wattbus_server.blockers.relink import without_link
 from wattbus_server.paging import read_time_key, time_key
 from wattbus_server.storage.tables import blockers
 
@@ -29,7 +30,7 @@ class StoredBlocker:
 
 
 class BlockerRows:
-    """The table of blockers."""
+    """The table of blockers. Links of link sessions are secrets and never get there."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -110,7 +111,7 @@ def _values(stored: StoredBlocker) -> dict[str, object]:
         "connection": blocker.connection,
         "device": blocker.device,
         "open": blocker.state == BlockerState.BLOCKER_STATE_OPEN,
-        "blocker": blocker.SerializeToString(),
+        "blocker": without_link(blocker).SerializeToString(),
         "create_time": blocker.create_time.ToDatetime(UTC),
     }
 

@@ -123,6 +123,7 @@ class BlockerVerifier:
         while True:
             await asyncio.sleep(self._interval * random.uniform(0.9, 1.1))  # noqa: S311 - spreads load, guards nothing
             try:
+                await self._ledger.refresh_links()
                 await self._verify_all(self._ledger.open_blockers())
                 await self._ledger.prune(datetime.now(UTC) - RESOLVED_RETENTION)
             except Exception:

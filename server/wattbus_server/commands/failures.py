@@ -1,6 +1,6 @@
 """Between refusals and commands: a problem becomes a stored failure, a stored failure becomes an error again."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from wattbus.v1.action_pb2 import Action
@@ -66,6 +66,17 @@ def blocker_metadata(blocker: Blocker, device: DeviceRecord | None) -> dict[str,
     keys = catalogue.entry(blocker.reason).metadata_keys
     # The device is what was asked for, also when its whole connection is blocked.
     return {key: known[key] for key in ("device", *keys) if known.get(key)}
+
+
+def with_blockers(command: Command, change: Callable[[Iterable[Blocker]], Iterable[Blocker]]) -> Command:
+    """Return a command with other versions of the blockers in its failure, or itself if it has none."""
+    if not command.failure.blockers:
+        return command
+    result = Command()
+    result.CopyFrom(command)
+    del result.failure.blockers[:]
+    result.failure.blockers.extend(change(command.failure.blockers))
+    return result
 
 
 def cancelled() -> CommandFailure:

@@ -8,17 +8,20 @@ tenant how much the others do.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from wattbus.v1.blocker_pb2 import Blocker
 from wattbus.v1.command_pb2 import Command, CommandState
 from wattbus.v1.reason_pb2 import Reason
 
+from wattbus_server.blockers.relink import without_link
+from wattbus_server.commands.failures import with_blockers
 from wattbus_server.commands.life import FINISHED, UNFINISHED
 from wattbus_server.paging import read_time_key, time_key
 from wattbus_server.problem import Problem, not_found
@@ -53,12 +56,16 @@ class StoredEvent:
 
 JournalListener = Callable[[str], None]
 
+WithLinks = Callable[[Iterable[Blocker]], Iterable[Blocker]]
+"""Returns stored blockers, those that are open with the links that they carry now."""
+
 
 class Journal:
     """Writes and reads commands and their transitions."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, with_links: WithLinks = tuple) -> None:
         self._engine = engine
+        self._with_links = with_links
         self._writing = asyncio.Lock()
         self._listeners: list[JournalListener] = []
         self.last_sequence = 0
@@ -108,6 +115,7 @@ class Journal:
 
     async def save(self, tenant: str, command: Command) -> None:
         """Store a transition. When this returns it may be told."""
+        command = with_blockers(command, lambda blockers: map(without_link, blockers))
         async with self._writing:
             async with self._engine.begin() as database:
                 row = commands.c.name == command.name
@@ -170,7 +178,7 @@ class Journal:
                 f"The request_id {request_id!r} was used before with other content.",
                 metadata={"requestId": request_id},
             )
-        return _stored(row).command
+        return self._stored(row).command
 
     async def get(self, tenant: str, name: str) -> Command:
         """Return a command of a tenant.
@@ -183,7 +191,7 @@ class Journal:
             row = (await database.execute(query)).mappings().one_or_none()
         if row is None:
             raise not_found("command", name)
-        return _stored(row).command
+        return self._stored(row).command
 
     async def page(
         self, tenant: str, device: str, states: Collection[CommandState.ValueType], after: str, size: int
@@ -218,7 +226,12 @@ class Journal:
     async def events(self, tenant: str, after: int, limit: int) -> Sequence[StoredEvent]:
         """Return the next transitions of a tenant's commands behind a sequence number."""
         if self._kept_behind is not None and after >= self._kept_behind:
-            return self._events_in_memory(tenant, after)[:limit]
+            found = self._events_in_memory(tenant, after)[:limit]
+        else:
+            found = await self._events_in_database(tenant, after, limit)
+        return [replace(event, command=with_blockers(event.command, self._with_links)) for event in found]
+
+    async def _events_in_database(self, tenant: str, after: int, limit: int) -> Sequence[StoredEvent]:
         query = (
             select(command_events)
             .where(command_events.c.tenant == tenant, command_events.c.sequence > after)
@@ -249,7 +262,11 @@ class Journal:
 
     async def _read(self, query: Select[Any]) -> list[StoredCommand]:
         async with self._engine.connect() as database:
-            return [_stored(row) for row in (await database.execute(query)).mappings()]
+            return [self._stored(row) for row in (await database.execute(query)).mappings()]
+
+    def _stored(self, row: RowMapping) -> StoredCommand:
+        command = Command.FromString(row["command"])
+        return StoredCommand(row["tenant"], with_blockers(command, self._with_links))
 
 
 def _values(tenant: str, command: Command) -> dict[str, object]:
@@ -259,7 +276,3 @@ def _values(tenant: str, command: Command) -> dict[str, object]:
         "state": command.state,
         "command": command.SerializeToString(),
     }
-
-
-def _stored(row: RowMapping) -> StoredCommand:
-    return StoredCommand(row["tenant"], Command.FromString(row["command"]))

@@ -79,7 +79,7 @@ class CommandService:
         self._states = states
         self._ledger = ledger
         self._tokens = command_tokens(token_key)
-        self._journal = Journal(database)
+        self._journal = Journal(database, ledger.with_links)
         self._preflight = Preflight(accounts, states, ledger, verifier)
         delivery = Delivery(accounts, states, self._preflight, self._pace)
         confirmation = Confirmation(accounts, states, read_now)

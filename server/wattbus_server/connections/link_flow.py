@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
@@ -98,6 +98,14 @@ class Arrival:
     next_steps: Sequence[Remedy] = ()
 
 
+LinkEnded = Callable[[str], Awaitable[object]]
+"""Called with a connection when a link session that renews it has ended, so that the link is worth nothing any more."""
+
+
+async def _nothing(_connection: str) -> None:
+    """Stand in until the hook is set."""
+
+
 class LinkFlow:
     """Leads a browser through a link session."""
 
@@ -123,6 +131,7 @@ class LinkFlow:
         self._registry = registry
         self._relink = relink
         self._discoveries: set[asyncio.Task[None]] = set()
+        self.on_ended: LinkEnded = _nothing
 
     async def show(self, url_token: str) -> LinkSessionRecord | Refusal:
         """Find a link session that can be started. Changes nothing, so robots that preview links do no harm."""
@@ -213,6 +222,8 @@ class LinkFlow:
                 log.info("link_session_ended_elsewhere", link_session=session.name)
         cancelled = columns["state"] == LinkSessionState.LINK_SESSION_STATE_CANCELLED
         result = Result.CANCELLED if cancelled else Result.FAILED
+        if session.connection:
+            await self.on_ended(session.connection)
         _count(session, result)
         log.info("link_session_failed", link_session=session.name, reason=problem.reason_name)
         return Arrival(result, replace(session, **columns), problem)
@@ -221,6 +232,8 @@ class LinkFlow:
         await self._discover(connection.name)
         devices = self._registry.of_connection(connection.name)
         missing = session.access - self._adapters[session.vendor].granted_access(connection.scopes)
+        # After the discovery: what the new grant healed has closed by now and needs no other link.
+        await self.on_ended(connection.name)
         return Arrival(
             Result.PARTIAL if missing else Result.COMPLETED,
             session,

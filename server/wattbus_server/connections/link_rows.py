@@ -85,6 +85,17 @@ async def find_session(database: AsyncConnection, *conditions: ColumnElement[boo
     return None if row is None else LinkSessionRecord(**{**row, "access": access_set(row["access"])})
 
 
+async def pending_renewals(database: AsyncConnection, at_least_until: datetime) -> set[bytes]:
+    """Return the hashes of the URL tokens of all link sessions that renew a connection and work until a moment."""
+    table = link_sessions.c
+    query = select(table.url_token_hash).where(
+        table.state == LinkSessionState.LINK_SESSION_STATE_PENDING,
+        table.connection.is_not(None),
+        table.expire_time >= at_least_until,
+    )
+    return set((await database.execute(query)).scalars())
+
+
 async def change_pending(database: AsyncConnection, name: str, *conditions: ColumnElement[bool], **values: Any) -> bool:
     """Change a link session that is still pending and meets the conditions; False if it is not or does not."""
     pending = link_sessions.c.state == LinkSessionState.LINK_SESSION_STATE_PENDING

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -20,6 +20,7 @@ from wattbus_server.connections.link_rows import (
     digest,
     find_session,
     insert_session,
+    pending_renewals,
     remove_sessions_before,
 )
 from wattbus_server.connections.records import ConnectionRecord, access_text
@@ -137,6 +138,13 @@ class LinkSessions:
             if earlier is None:
                 await insert_session(database, record)
         return record.message(url) if earlier is None else self._message(earlier)
+
+    async def lasting(self, urls: Collection[str], left: timedelta) -> set[str]:
+        """Return those of the URLs of renewals that can be opened for at least `left`."""
+        hashes = {digest(url.rpartition("/")[2]): url for url in urls}
+        async with self._engine.connect() as database:
+            pending = await pending_renewals(database, datetime.now(UTC) + left)
+        return {hashes[found] for found in pending & hashes.keys()}
 
     async def prune(self, moment: datetime) -> None:
         """Delete the link sessions that expired before a moment."""

@@ -6,12 +6,13 @@ from datetime import timedelta
 from wattbus.v1.blocker_pb2 import Actor, Remedy
 from wattbus.v1.connection_pb2 import Access
 
+from wattbus_server.blockers.relink import INCLUDED_ACCESS
 from wattbus_server.connections.access_words import in_words, vendor_word
 from wattbus_server.connections.links import LinkSessions
 from wattbus_server.connections.store import ConnectionStore
 
 LIFETIME = timedelta(hours=24)
-# A link that works less long than this is not handed out again.
+# A link that works less long than this is not handed out again, and blockers that carry it get another one.
 LEAST_LEFT = timedelta(hours=12)
 
 
@@ -33,7 +34,7 @@ class Relink:
             Problem: RESOURCE_NOT_FOUND, VENDOR_APPLICATION_NOT_CONFIGURED.
         """
         record = self._connections.existing(connection)
-        wanted = record.requested_access | frozenset(missing)
+        wanted = record.requested_access | _beyond(record.requested_access, missing)
         async with self._connections.exclusive(f"relink {connection}"):
             session = await self._links.renewal(record, wanted, LIFETIME, LEAST_LEFT)
         vendor = vendor_word(record.vendor)
@@ -49,3 +50,15 @@ class Relink:
             link_expire_time=session.expire_time,
             verification="The server reads the granted permissions when the link flow ends, within seconds.",
         )
+
+    async def lasting(self, links: Collection[str]) -> Collection[str]:
+        """Return those of the links that can be opened, and for long enough to be handed out."""
+        return await self._links.lasting(links, LEAST_LEFT)
+
+
+def _beyond(
+    requested: Collection[Access.ValueType], missing: Collection[Access.ValueType]
+) -> frozenset[Access.ValueType]:
+    """Return what must be asked for in addition: what a requested access includes needs no asking."""
+    included = {less for more, less in INCLUDED_ACCESS if more in requested}
+    return frozenset(missing) - included
