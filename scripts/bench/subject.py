@@ -14,7 +14,7 @@ from wattbus.v1.connection_pb2 import Vendor
 from scripts.bench.process import serve_commands
 from scripts.bench.samples import REST_SECONDS, discovered, observation
 from wattbus_server.app import App
-from wattbus_server.devices.registry import ConnectionIdentity
+from wattbus_server.devices.owners import ConnectionIdentity
 from wattbus_server.devices.selection import Selection
 from wattbus_server.logs import configure_logs
 from wattbus_server.settings import Settings

@@ -113,7 +113,7 @@ class House:
         self, device: str, action: Action | None = None, seconds_left: float | None = None, **fields: Any
     ) -> Command:
         request = CreateCommandRequest(parent=device, action=action or set_limit(80), **fields)
-        return await self.commands.create(self.tenant, request, seconds_left)
+        return await self.commands.create(self.tenant, request, seconds_left, self.draining)
 
     async def queue(self, device: str, action: Action | None = None, **fields: Any) -> Command:
         """Create without waiting."""

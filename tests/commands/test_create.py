@@ -10,7 +10,7 @@ from wattbus.v1.device_service_pb2 import CheckCommandRequest, ListCommandsReque
 from wattbus.v1.reason_pb2 import Reason
 
 from tests.commands.house import House, ladder, locked, set_limit, simple, states
-from tests.commands.vendor import Gate, lost_answer
+from tests.commands.vendor import Gate, busy, lost_answer
 from tests.processes import PATIENCE_SECONDS
 from tests.state.world import CONNECTION, OTHER_TENANT
 from tests.turns import let_time_pass, settled
@@ -267,6 +267,18 @@ async def test_a_problem_of_the_check_is_recorded_and_told(house: House, car: st
     assert house.ledger.get_open(raised.value.blockers[0].name) is not None
 
 
+async def test_a_server_that_shuts_down_answers_with_the_command_as_it_stands(house: House, car: str) -> None:
+    gate = Gate()
+    house.vendor.answers.append(gate)
+    waiting = asyncio.ensure_future(house.create(car))
+    await gate.reached.wait()
+    house.draining.set()
+    command = await waiting
+    assert (states(command), command.send_count) == ("SENT", 1)
+    gate.opened.set()
+    assert states(await house.ended(command.name)) == "SUCCEEDED"
+
+
 # Waking
 
 
@@ -275,6 +287,32 @@ async def test_a_sleeping_vehicle_is_woken_once_and_then_sent_to(house: House, c
     command = await house.ended((await house.create(car)).name)
     assert states(command) == "SUCCEEDED"
     assert house.vendor.wakes == 1
+
+
+async def test_a_refused_request_to_wake_is_made_again(house: House, car: str) -> None:
+    house.vendor.vehicles[car].awake = False
+    house.vendor.wake_answers.append(busy())
+    assert states(await house.ended((await house.create(car)).name)) == "SUCCEEDED"
+    assert house.vendor.wakes == 2
+
+
+async def test_a_request_to_wake_whose_answer_was_lost_is_not_paid_twice(house: House, car: str) -> None:
+    vehicle = house.vendor.vehicles[car]
+    vehicle.awake = False
+    answer = busy()
+    answer.execution = Execution.UNKNOWN
+    house.vendor.wake_answers.append(answer)
+    command = await house.queue(car)
+    await house.until(command.name, lambda _: house.vendor.wakes > 0)
+    vehicle.awake = True
+    assert states(await house.ended(command.name)) == "SUCCEEDED"
+    assert house.vendor.wakes == 1
+
+
+async def test_a_vehicle_that_woke_by_itself_is_not_woken_for_money(house: House, car: str) -> None:
+    house.vendor.believed_asleep.add(car)
+    assert states(await house.ended((await house.create(car)).name)) == "SUCCEEDED"
+    assert house.vendor.wakes == 0
 
 
 async def test_a_caller_who_forbids_waking_is_refused_without_a_command(house: House, car: str) -> None:

@@ -53,6 +53,33 @@ async def test_a_refused_second_send_says_that_the_first_may_have_run(house: Hou
     assert command.failure.may_have_run
 
 
+async def test_a_value_is_not_sent_again_after_a_while_in_which_others_may_have_set_another(
+    house: House, car: str
+) -> None:
+    name = await killed_before_the_vendor_ran_it(house, car, set_limit(80))
+    after = await house.killed(pace=replace(house.pace, resend_window=timedelta(0)))
+    command = await after.ended(name)
+    assert (states(command), command.send_count, after.vendor.sent) == ("OUTCOME_UNKNOWN", 1, [])
+    assert after.vendor.vehicles[car].limit == 60
+
+
+async def test_a_device_that_showed_another_value_and_then_cannot_be_read_decides_nothing(
+    house: House, car: str
+) -> None:
+    house.vendor.vehicles[car].obeys = False
+    house.vendor.read_answers.extend([observed_once, *[Problem(Reason.REASON_VENDOR_UNAVAILABLE, "No answer.")] * 2])
+    command = await house.ended((await house.queue(car)).name)
+    assert states(command) == "OUTCOME_UNKNOWN"
+    assert "Before that it showed charge.limit_percent=60" in command.failure.message
+    house.vendor.vehicles[car].limit = 80
+    house.hub.observe([house.vendor.vehicles[car].observed(car)])
+    await house.until(command.name, lambda found: states(found) == "SUCCEEDED")
+
+
+async def observed_once() -> None:
+    """The device answers with what it shows."""
+
+
 @pytest.mark.parametrize("action", ["unlock", "honk_horn"])
 async def test_a_momentary_action_is_never_sent_again(house: House, car: str, action: str) -> None:
     house.vendor.vehicles[car].locked = True
@@ -128,6 +155,18 @@ async def test_what_is_seen_after_another_command_decides_nothing_about_the_firs
     house.hub.observe([house.vendor.vehicles[car].observed(car)])
     await house.ended((await house.create(car, simple("honk_horn"))).name)
     assert states(await house.get(command.name)) == "OUTCOME_UNKNOWN"
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_a_command_that_concerns_something_else_leaves_the_proof_open(
+    house: House, car: str, killed: bool
+) -> None:
+    command = await unknown_unlock(house, car)
+    await house.ended((await house.create(car, simple("honk_horn"))).name)
+    now = await house.killed() if killed else house
+    now.vendor.vehicles[car].locked = False
+    now.hub.observe([now.vendor.vehicles[car].observed(car)])
+    await now.until(command.name, lambda found: states(found) == "SUCCEEDED")
 
 
 async def test_a_later_observation_decides_after_a_restart_too(house: House, car: str) -> None:

@@ -5,15 +5,19 @@ from itertools import pairwise
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from wattbus.v1.action_pb2 import Action, ActionKind
 from wattbus.v1.command_pb2 import CommandState
 from wattbus.v1.device_service_pb2 import ListCommandsRequest
 from wattbus.v1.reason_pb2 import Reason
 
 from tests.commands.house import QUEUE_LIMIT, House, locked, set_limit, simple, states
-from tests.commands.vendor import Gate, busy
+from tests.commands.vendor import Gate, ScriptedVendor, busy
 from tests.turns import settled
+from wattbus_server.commands.failures import action_name
 from wattbus_server.commands.journal import Journal
+from wattbus_server.commands.slots import SLOT_OF
 from wattbus_server.problem import Problem
+from wattbus_server.vendors.tesla.control.actions import row_of
 
 
 async def test_commands_of_a_device_run_one_after_another_in_order(house: House, car: str) -> None:
@@ -38,6 +42,32 @@ async def test_devices_do_not_wait_for_each_other(house: House) -> None:
     await gate.reached.wait()
     assert states(await house.ended((await house.queue(free)).name)) == "SUCCEEDED"
     gate.opened.set()
+
+
+async def test_while_a_command_is_proven_one_that_concerns_something_else_is_sent(house: House, car: str) -> None:
+    gate = Gate()
+    house.vendor.read_answers.append(gate)
+    charging = await house.create(car, simple("start_charging"))
+    await gate.reached.wait()
+    waiting = await house.queue(car, set_limit(70))
+    assert states(await house.ended((await house.create(car, simple("lock"))).name)) == "SUCCEEDED"
+    assert states(await house.get(charging.name)) == "ACCEPTED"
+    assert states(await house.get(waiting.name)) == "QUEUED", "the limit has a say in charging"
+    gate.opened.set()
+    assert states(await house.ended(charging.name)) == "SUCCEEDED"
+    assert states(await house.ended(waiting.name)) == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    "action", [set_limit(80), *map(simple, ("honk_horn", "unlock", "lock", "start_charging", "wake"))], ids=action_name
+)
+def test_the_scripted_vendor_promises_no_more_than_the_real_one(action: Action) -> None:
+    scripted, real = ScriptedVendor().traits(action), row_of(action).traits
+    assert (scripted.provable_rung, scripted.sets_value) == (real.provable_rung, real.sets_value)
+
+
+def test_every_action_has_a_slot() -> None:
+    assert set(SLOT_OF) == set(ActionKind.values()) - {ActionKind.ACTION_KIND_UNSPECIFIED}
 
 
 async def test_a_full_queue_refuses_until_a_command_ends(house: House, car: str) -> None:

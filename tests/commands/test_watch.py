@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wattbus.v1.command_pb2 import Command
-from wattbus.v1.device_service_pb2 import WatchCommandsRequest, WatchCommandsResponse
+from wattbus.v1.device_service_pb2 import CreateCommandRequest, WatchCommandsRequest, WatchCommandsResponse
 from wattbus.v1.reason_pb2 import Reason
 
 from tests.commands.house import House, opened, set_limit, simple, states
@@ -143,6 +143,22 @@ async def test_a_position_that_was_pruned_is_told(house: House, car: str) -> Non
     reader.token = ""
     await reader.begin()
     command = await house.create(car, set_limit(70))
+    await reader.read(6)
+    assert reader.seen == [(command.name, state) for state in LIFE_OF_A_SETTING]
+
+
+async def test_a_quiet_tenant_can_resume_after_the_transitions_of_others_are_pruned(house: House, car: str) -> None:
+    (foreign,) = await house.link("foreign", connection="connections/foreign", tenant=OTHER_TENANT)
+    reader = Reader(house)
+    await reader.begin()
+    request = CreateCommandRequest(parent=foreign, action=simple("honk_horn"))
+    for _ in range(2):
+        await house.commands.create(OTHER_TENANT, request, None, house.draining)
+    async with aclosing(reader.open(heartbeat_interval=Duration(nanos=10_000_000))) as stream:  # type: ignore[type-var] # an async generator
+        for _ in range(2):
+            reader.take(await anext(stream))
+    await Journal(house.engine).prune(datetime.now(UTC), datetime.now(UTC) + timedelta(seconds=1))
+    command = await house.create(car, set_limit(80))
     await reader.read(6)
     assert reader.seen == [(command.name, state) for state in LIFE_OF_A_SETTING]
 

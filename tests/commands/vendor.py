@@ -133,6 +133,10 @@ class ScriptedVendor:
     """Device and action of every send, in order."""
     wakes: int = 0
     wakes_up: bool = True
+    believed_asleep: set[str] = field(default_factory=set)
+    """Devices that the check takes for asleep, although they are awake by now."""
+    wake_answers: deque[Problem] = field(default_factory=deque)
+    """Problems that the next requests to wake come to."""
     asked: list[str] = field(default_factory=list)
 
     @property
@@ -159,7 +163,8 @@ class ScriptedVendor:
             await self.before_check()
         if self.check_problem is not None:
             raise self.check_problem
-        needs_wake = not self.vehicles[device.name].awake and action.WhichOneof("action") != "wake"
+        asleep = device.name in self.believed_asleep or not self.vehicles[device.name].awake
+        needs_wake = asleep and action.WhichOneof("action") != "wake"
         name = action.WhichOneof("action") or ""
         return CommandCheck(
             self.blockers,
@@ -174,6 +179,8 @@ class ScriptedVendor:
 
     async def wake(self, account: VendorAccount, device: DeviceRecord) -> None:
         self.wakes += 1
+        if self.wake_answers:
+            raise self.wake_answers.popleft()
         self.vehicles[device.name].awake = self.wakes_up
 
     async def connectivity(self, account: VendorAccount, device: DeviceRecord) -> DeviceState:

@@ -101,6 +101,31 @@ async def test_a_stopping_server_sends_the_last_token_and_says_so(tmp_path_facto
     assert "Traceback" not in "".join(service.stderr)
 
 
+async def test_a_stopping_server_answers_the_calls_that_wait(tmp_path_factory: pytest.TempPathFactory) -> None:
+    setup = Setup(tmp_path_factory.mktemp("waiting"))
+    async with setup.sandbox() as sandbox, setup.service(sandbox, DRAIN_GRACE="3") as service:
+        tenant = await service.new_tenant()
+        await tenant.link()
+        car = await tenant.device_named("Blue Comet")
+        for endpoint in ("signed_command", "vehicle_data"):
+            await sandbox.control.inject_fault("slow_answer", target=f"/api/1/vehicles/{car.vendor_id}/{endpoint}", seconds=3600)
+        honk = pb.CreateCommandRequest(parent=car.name, action=Action(honk_horn=HonkHorn()), request_id="waiting")
+        read = pb.RefreshDeviceStateRequest(name=car.name)
+        state = asyncio.ensure_future(tenant.devices.RefreshDeviceState(read, metadata=tenant.metadata))
+        command = asyncio.ensure_future(tenant.devices.CreateCommand(honk, metadata=tenant.metadata))
+
+        async def handed_over() -> bool | None:
+            request = pb.ListCommandsRequest(parent=car.name, states=[CommandState.COMMAND_STATE_SENT])
+            return bool((await tenant.devices.ListCommands(request, metadata=tenant.metadata)).commands) or None
+
+        await eventually(handed_over)
+        service.process.send_signal(signal.SIGTERM)
+        assert (await command).command.state == CommandState.COMMAND_STATE_SENT, "as it stands, with its name"
+        refusal = await refusal_of(state)
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "SERVER_DRAINING")
+        assert await asyncio.wait_for(service.process.wait(), PATIENCE_SECONDS) == 0
+
+
 async def test_both_doors_say_at_once_that_the_server_leaves(tmp_path_factory: pytest.TempPathFactory) -> None:
     setup = Setup(tmp_path_factory.mktemp("leaving"))
     async with (

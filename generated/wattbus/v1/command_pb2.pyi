@@ -47,13 +47,15 @@ class _CommandStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CommandS
     COMMAND_STATE_SUCCEEDED: _CommandState.ValueType  # 10
     """Final: the highest rung that this action can prove was reached."""
     COMMAND_STATE_FAILED: _CommandState.ValueType  # 11
-    """Final: it did not happen, and `failure` says why."""
+    """Final: it was refused, or the device does not show it. `failure` says why, and whether it may have run all the same."""
     COMMAND_STATE_CANCELLED: _CommandState.ValueType  # 12
     """Final: cancelled before it was sent."""
     COMMAND_STATE_EXPIRED: _CommandState.ValueType  # 13
     """Final: not sent before `expire_time`."""
     COMMAND_STATE_OUTCOME_UNKNOWN: _CommandState.ValueType  # 14
-    """Final for now: it may or may not have run. Becomes SUCCEEDED or FAILED if the device's state later proves it."""
+    """Final for now: it may or may not have run. Becomes SUCCEEDED or FAILED if the device's state proves it within the next
+    minutes, before another command concerns the same.
+    """
 
 class CommandState(_CommandState, metaclass=_CommandStateEnumTypeWrapper):
     """Where a command is in its life. RECEIVED to EFFECTIVE are passing, the others final."""
@@ -75,13 +77,15 @@ COMMAND_STATE_EFFECTIVE: CommandState.ValueType  # 6
 COMMAND_STATE_SUCCEEDED: CommandState.ValueType  # 10
 """Final: the highest rung that this action can prove was reached."""
 COMMAND_STATE_FAILED: CommandState.ValueType  # 11
-"""Final: it did not happen, and `failure` says why."""
+"""Final: it was refused, or the device does not show it. `failure` says why, and whether it may have run all the same."""
 COMMAND_STATE_CANCELLED: CommandState.ValueType  # 12
 """Final: cancelled before it was sent."""
 COMMAND_STATE_EXPIRED: CommandState.ValueType  # 13
 """Final: not sent before `expire_time`."""
 COMMAND_STATE_OUTCOME_UNKNOWN: CommandState.ValueType  # 14
-"""Final for now: it may or may not have run. Becomes SUCCEEDED or FAILED if the device's state later proves it."""
+"""Final for now: it may or may not have run. Becomes SUCCEEDED or FAILED if the device's state proves it within the next
+minutes, before another command concerns the same.
+"""
 Global___CommandState: _TypeAlias = CommandState  # noqa: Y015
 
 class _Rung:

@@ -28,7 +28,7 @@ class Verdict:
     proven: bool
     """The highest rung that the action can prove was reached."""
     contradicted: bool
-    """The last word of the device was another value."""
+    """The last read-back showed another value; one that failed shows nothing, whatever was seen before it."""
     evidence: str
     """The values that say so, or why there are none."""
 
@@ -46,29 +46,28 @@ class Confirmation:
     ) -> Verdict:
         """Read the device at the pace of the action, and move the command up each rung that is proven.
 
-        A read that fails is no verdict; the next one may succeed. Nor is a device that shows another value, which may
-        be slow to take over the new one, unless the first contradiction is enough to go on.
+        A read that fails is no verdict; the next one may succeed. Nor is a device that shows another value before the
+        last read: it may be slow to take over the new one. Unless the first contradiction is enough to go on.
         """
         adapter = self._accounts.adapter(device.vendor)
         provable = live.command.provable_rung
-        last: Proof | None = None
-        trouble = "this action cannot be read back"
+        last = Proof(evidence="this action cannot be read back")
+        shown = ""
         for delay in adapter.traits(live.command.action).readback_delays:
             await live.pause(delay)
             try:
                 observed = await self._read(device, live)
             except Problem as problem:
                 log.info("read_back_failed", command=live.name, reason=problem.reason_name)
-                trouble = f"the device could not be read: {problem.message}"
+                last = Proof(evidence=f"the device could not be read: {problem.message}{shown}")
                 continue
             last = adapter.prove(live.command.action, observed)
+            shown = f" Before that it showed {last.evidence}."
             await climb(live, last)
             if life.highest_rung(live.command) >= provable:
                 return Verdict(proven=True, contradicted=False, evidence=last.evidence)
             if last.contradicted and contradiction_is_enough:
                 break
-        if last is None:
-            return Verdict(proven=False, contradicted=False, evidence=trouble)
         return Verdict(proven=False, contradicted=last.contradicted, evidence=last.evidence)
 
     async def _read(self, device: DeviceRecord, live: LiveCommand) -> Sequence[DeviceState]:

@@ -82,17 +82,27 @@ class Delivery:
         """Ask the vehicle once to wake, and return when it is online."""
         try:
             async with asyncio.timeout(self._pace.wake_timeout.total_seconds()):
-                if not live.woken:
-                    live.woken = True
-                    account = self._accounts.account(device.connection)
-                    await self._accounts.adapter(device.vendor).wake(account, device)
+                if live.must_wake and not live.woken:
+                    await self._ask_to_wake(live, device)
+                # Looking is free, and the vehicle may be awake by now; asking it to wake is billed.
                 while not await self._is_online(device):
+                    if not live.woken:
+                        await self._ask_to_wake(live, device)
                     await live.pause(self._pace.wake_check_interval)
                     if live.is_finished:
                         raise TransitionForbidden("the command ended while the vehicle was waking")
         except TimeoutError:
             raise self._still_asleep(live, device) from None
         live.must_wake = False
+
+    async def _ask_to_wake(self, live: LiveCommand, device: DeviceRecord) -> None:
+        account = self._accounts.account(device.connection)
+        try:
+            await self._accounts.adapter(device.vendor).wake(account, device)
+        except Problem as problem:
+            live.woken = problem.execution is Execution.UNKNOWN
+            raise
+        live.woken = True
 
     async def _is_online(self, device: DeviceRecord) -> bool:
         account = self._accounts.account(device.connection)

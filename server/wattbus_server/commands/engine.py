@@ -18,12 +18,13 @@ from wattbus_server.blockers.verification import BlockerVerifier, VendorAccess
 from wattbus_server.commands import failures, life
 from wattbus_server.commands.confirmation import Confirmation
 from wattbus_server.commands.delivery import Delivery, States
-from wattbus_server.commands.journal import Journal
+from wattbus_server.commands.journal import Journal, StoredCommand
 from wattbus_server.commands.late import LateProof
 from wattbus_server.commands.live import LiveCommand
 from wattbus_server.commands.pace import CommandPace
 from wattbus_server.commands.preflight import action_kind
 from wattbus_server.commands.queues import DeviceQueues
+from wattbus_server.commands.slots import slot_of
 from wattbus_server.devices.registry import DeviceRegistry
 from wattbus_server.problem import Execution, Problem, not_found
 from wattbus_server.vendors.contract import DeviceRecord
@@ -31,6 +32,8 @@ from wattbus_server.vendors.contract import DeviceRecord
 log = structlog.get_logger()
 
 _S = CommandState
+_SUCCESSORS = 100
+"""Newest commands of a device among which a successor is looked for."""
 
 
 class CommandEngine:
@@ -68,10 +71,15 @@ class CommandEngine:
         for stored in await self._journal.unfinished():
             await self._enqueue(LiveCommand(self._journal, stored.tenant, stored.command))
         for stored in await self._journal.of_unknown_outcome(datetime.now(UTC) - self._pace.late_proof):
-            newest = await self._journal.page(stored.tenant, stored.command.device, (), "", 1)
-            # What a device shows after a later command says nothing about an earlier one.
-            if newest[0].command.name == stored.command.name:
+            if not await self._has_successor(stored):
                 self._late.watch(LiveCommand(self._journal, stored.tenant, stored.command))
+
+    async def _has_successor(self, stored: StoredCommand) -> bool:
+        """Say whether a later command concerns the same: what a device shows then says nothing about this one."""
+        slot = slot_of(stored.command.action)
+        newest = await self._journal.page(stored.tenant, stored.command.device, (), "", _SUCCESSORS)
+        names = [found.command.name for found in newest if slot_of(found.command.action) is slot]
+        return stored.command.name not in names[:1]
 
     async def close(self) -> None:
         """Begin nothing more, give what was sent a moment to be answered, and stop."""
@@ -176,7 +184,7 @@ class CommandEngine:
                 return
             try:
                 findings = await self._delivery.prepare(live, device)
-                self._late.forget(live.device)
+                self._late.forget(live)
                 acceptance = await self._delivery.send(live, device, "; ".join(findings.vendor_writes))
             except Problem as problem:
                 self._states.observe(problem.observed)
@@ -228,16 +236,22 @@ class CommandEngine:
 
     async def _after_lost_answer(self, live: LiveCommand, device: DeviceRecord, why: str) -> None:
         """Find out what became of a command that may have run; only a value is ever sent again, and only once."""
-        sets_value = self._accounts.adapter(device.vendor).traits(live.command.action).sets_value
-        in_time = not life.is_expired(live.command, datetime.now(UTC))
-        may_send_again = sets_value and live.command.send_count < 2 and in_time
-        verdict = await self._confirmation.read_back(live, device, contradiction_is_enough=may_send_again)
+        verdict = await self._confirmation.read_back(
+            live, device, contradiction_is_enough=self._may_send_again(live, device)
+        )
         if verdict.proven:
             await self._succeed(live, device)
-        elif verdict.contradicted and may_send_again:
+        elif verdict.contradicted and self._may_send_again(live, device):
             await self._send_again(live, device, verdict.evidence)
         else:
             await self._leave_open(live, f"{why} Read back: {verdict.evidence}")
+
+    def _may_send_again(self, live: LiveCommand, device: DeviceRecord) -> bool:
+        now = datetime.now(UTC)
+        sent = life.time_of(live.command, Rung.RUNG_SENT) or now
+        sets_value = self._accounts.adapter(device.vendor).traits(live.command.action).sets_value
+        in_time = now - sent <= self._pace.resend_window and not life.is_expired(live.command, now)
+        return sets_value and live.command.send_count < 2 and in_time
 
     async def _send_again(self, live: LiveCommand, device: DeviceRecord, evidence: str) -> None:
         try:

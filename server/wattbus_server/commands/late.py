@@ -1,6 +1,7 @@
 """Late proof: commands of unknown outcome are decided by what is observed afterwards, for a while."""
 
 import asyncio
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -14,6 +15,7 @@ from wattbus_server.commands.failures import failure_of, write_not_applied
 from wattbus_server.commands.life import TransitionForbidden
 from wattbus_server.commands.live import LiveCommand
 from wattbus_server.commands.preflight import LatestStates
+from wattbus_server.commands.slots import Slot, slot_of
 from wattbus_server.devices.registry import DeviceRegistry
 from wattbus_server.vendors.contract import Proof
 
@@ -30,7 +32,7 @@ class LateProof:
         self._accounts = accounts
         self._states = states
         self._patience = patience
-        self._open: dict[str, LiveCommand] = {}
+        self._open: defaultdict[str, dict[Slot, LiveCommand]] = defaultdict(dict)
         self._deciding: set[asyncio.Task[None]] = set()
 
     def watch(self, live: LiveCommand) -> None:
@@ -38,28 +40,32 @@ class LateProof:
 
         One may have come while the outcome was being stored, or before a restart.
         """
-        self._open[live.device] = live
+        self._open[live.device][slot_of(live.command.action)] = live
         if self._registry.find(live.device) is not None:
             self.observed(self._states.get(live.device))
 
-    def forget(self, device: str) -> None:
-        """Stop, because another command is sent to the device: what it shows then is not the old one's doing."""
-        self._open.pop(device, None)
+    def forget(self, live: LiveCommand) -> None:
+        """Stop for the slot of a command that is sent now: what the device shows then is not the old one's doing."""
+        slots = self._open[live.device]
+        slots.pop(slot_of(live.command.action), None)
+        if not slots:
+            del self._open[live.device]
 
     def observed(self, state: DeviceState) -> None:
-        """Look at an observation; it decides at most one command."""
-        live = self._open.get(state.device)
-        if live is None:
-            return
+        """Let an observation decide what it can."""
+        for live in tuple(self._open.get(state.device, {}).values()):
+            self._judge(live, state)
+
+    def _judge(self, live: LiveCommand, state: DeviceState) -> None:
         since = live.command.update_time.ToDatetime(UTC)
         device = self._registry.find(state.device)
         if device is None or datetime.now(UTC) - since > self._patience:
-            self.forget(state.device)
+            self.forget(live)
             return
         adapter = self._accounts.adapter(device.vendor)
         proof = adapter.prove(live.command.action, [observed_after(state, since)])
         if proof.rung >= live.command.provable_rung or proof.contradicted:
-            self.forget(state.device)
+            self.forget(live)
             task = asyncio.get_running_loop().create_task(_decide(live, proof))
             self._deciding.add(task)
             task.add_done_callback(self._deciding.discard)

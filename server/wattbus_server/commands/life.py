@@ -79,6 +79,9 @@ STATE_OF_RUNG = {rung: state for state, rung in _RUNG_OF_STATE.items()}
 UNSENT = frozenset({_S.COMMAND_STATE_RECEIVED, _S.COMMAND_STATE_QUEUED})
 """States in which nothing reached the vendor, so that cancelling and expiring are possible."""
 
+ON_THE_WAY = UNSENT | {_S.COMMAND_STATE_SENT}
+"""States in which the vendor has not accepted it yet."""
+
 UNFINISHED = frozenset(_RUNG_OF_STATE)
 
 FINISHED = frozenset(_NEXT) - UNFINISHED

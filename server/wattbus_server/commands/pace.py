@@ -22,6 +22,8 @@ class CommandPace:
     """How often a command is tried again after a refusal that passes by itself."""
     longest_retry_delay: timedelta = timedelta(seconds=30)
     """A refusal that takes longer to pass ends the command instead."""
+    resend_window: timedelta = timedelta(seconds=60)
+    """How long after a value was sent it may be sent once more. Later, somebody else may have set another one."""
     late_proof: timedelta = timedelta(minutes=10)
     """How long later observations may still decide a command of unknown outcome."""
     close_grace: timedelta = timedelta(seconds=5)

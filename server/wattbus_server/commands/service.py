@@ -130,13 +130,16 @@ class CommandService:
             provable_rung=findings.provable_rung,
         )
 
-    async def create(self, tenant: str, request: CreateCommandRequest, seconds_left: float | None) -> Command:
+    async def create(
+        self, tenant: str, request: CreateCommandRequest, seconds_left: float | None, draining: asyncio.Event
+    ) -> Command:
         """Store a command and wait as asked.
 
         Args:
             tenant: whose device it is.
             request: a validated request.
             seconds_left: until the caller's deadline. None: the caller has none.
+            draining: set when the server shuts down; the answer is then the command as it stands.
 
         Raises:
             Problem: what blocks, without a command; or why the command ended without success while the caller waited,
@@ -155,7 +158,7 @@ class CommandService:
             # From here on the caller may hang up: what is stored must also be queued.
             admission = asyncio.ensure_future(self._engine.admit(tenant, command, _content_hash(request)))
             live = await asyncio.shield(admission)
-        await self._wait(live, request, self._seconds_to_wait(request, seconds_left, begin))
+        await self._wait(live, request, self._seconds_to_wait(request, seconds_left, begin), draining)
         return self._answer(live, request.wait_for)
 
     async def get(self, tenant: str, name: str) -> Command:
@@ -239,21 +242,25 @@ class CommandService:
         wait = self._pace.wait
         if request.HasField("wait_duration"):
             wait = min(wait, request.wait_duration.ToTimedelta())
-        if seconds_left is None:
-            return wait.total_seconds()
-        spent = asyncio.get_running_loop().time() - begin
-        return min(wait.total_seconds(), seconds_left - spent - self._pace.deadline_margin.total_seconds())
+        seconds = wait.total_seconds()
+        if seconds_left is not None:
+            seconds = min(seconds, seconds_left - self._pace.deadline_margin.total_seconds())
+        return seconds - (asyncio.get_running_loop().time() - begin)
 
-    async def _wait(self, live: LiveCommand, request: CreateCommandRequest, seconds: float) -> None:
+    async def _wait(
+        self, live: LiveCommand, request: CreateCommandRequest, seconds: float, draining: asyncio.Event
+    ) -> None:
         """Wait for the rung or the end. The command goes on whatever becomes of the wait."""
         rung = request.wait_for or Rung.RUNG_ACCEPTED
         known = self._engine.find(live.tenant, live.name) is not None
         if rung > Rung.RUNG_RECEIVED and known and not _is_waited_for(live.command, rung):
+            reached = asyncio.ensure_future(live.wait_until(lambda command: _is_waited_for(command, rung)))
+            leaving = asyncio.ensure_future(draining.wait())
             try:
-                async with asyncio.timeout(seconds):
-                    await live.wait_until(lambda command: _is_waited_for(command, rung))
-            except TimeoutError:
-                log.debug("command_wait_ended", command=live.name)
+                await asyncio.wait({reached, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                reached.cancel()
+                leaving.cancel()
 
     def _answer(self, live: LiveCommand, wait_for: Rung.ValueType) -> Command:
         rung = wait_for or Rung.RUNG_ACCEPTED

@@ -62,11 +62,14 @@ class CommandWatch:
                 # Cleared before looking, so that what is stored while looking is looked for again.
                 self._look.clear()
                 drained = draining.is_set()
+                reached = self._journal.last_sequence
                 async for found in self._news(position):
                     position = found[-1].sequence
                     if selected := [event for event in found if self._selects(event)]:
                         yield self._response(position, selected)
                         silent_since = clock()
+                # Other tenants' transitions are passed by: they may be pruned before this tenant has one.
+                position = max(position, reached)
                 if drained:
                     raise Problem(Reason.REASON_SERVER_DRAINING, "The server is shutting down; connect again.")
                 # Transitions of other devices end the wait too, but say nothing to this reader.

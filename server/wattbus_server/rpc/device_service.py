@@ -84,7 +84,7 @@ class DeviceService:
 
     async def CreateCommand(self, request: pb.CreateCommandRequest) -> pb.CreateCommandResponse:
         """Create a command and wait as asked."""
-        command = await self._commands.create(calling_tenant(), request, seconds_left())
+        command = await self._commands.create(calling_tenant(), request, seconds_left(), self._draining)
         return pb.CreateCommandResponse(command=command)
 
     async def GetCommand(self, request: pb.GetCommandRequest) -> pb.GetCommandResponse:

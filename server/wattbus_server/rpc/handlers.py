@@ -26,6 +26,7 @@ from wattbus_server.problem import FieldViolation, Problem, field_invalid
 from wattbus_server.rpc.caller import CURRENT_CALLER, CURRENT_DEADLINE, Caller
 from wattbus_server.rpc.metrics import CALLS, DURATION, OPEN_STREAMS
 from wattbus_server.rpc.quota import StreamQuota
+from wattbus_server.rpc.running_calls import RunningCalls
 from wattbus_server.rpc.status import code_of, status_of, trailers_of
 from wattbus_server.rpc.validation import validate
 
@@ -49,6 +50,8 @@ class Limits:
     stream_write_timeout: timedelta
     """For one response that waits for its reader."""
     streams: StreamQuota
+    running: RunningCalls
+    """The unary calls that run."""
     still_admitted: Callable[[Caller], bool]
     """Says whether a caller who was admitted before may go on."""
 
@@ -76,7 +79,7 @@ def _method_handler(
             response_serializer=_encode,
         )
     if inspect.iscoroutinefunction(implementation):
-        run = _run_unary(method, implementation, limits.default_deadline.total_seconds())
+        run = _run_unary(method, implementation, limits)
     else:
         run = _run_read(method, implementation)
     return grpc.unary_unary_rpc_method_handler(run, response_serializer=_encode)
@@ -101,12 +104,13 @@ def _parser(method: MethodDescriptor) -> Callable[[bytes], Message]:
 
 
 def _run_unary(
-    method: MethodDescriptor, implementation: Callable[[Any], Awaitable[Answer]], default_deadline: float
+    method: MethodDescriptor, implementation: Callable[[Any], Awaitable[Answer]], limits: Limits
 ) -> Callable[[bytes, Context], Awaitable[Answer]]:
     name = method.full_name
     parse = _parser(method)
     count_ok = CALLS.labels(name, grpc.StatusCode.OK.name).inc
     observe = DURATION.labels(name).observe
+    default_deadline = limits.default_deadline.total_seconds()
 
     async def run(data: bytes, context: Context) -> Answer:
         started = time.perf_counter()
@@ -114,11 +118,9 @@ def _run_unary(
         loop_time = asyncio.get_running_loop().time()
         CURRENT_DEADLINE.set(loop_time + (default_deadline if remaining is None else remaining))
         try:
-            if remaining is None:
-                async with asyncio.timeout(default_deadline):
+            with limits.running.tracked():
+                async with asyncio.timeout(default_deadline if remaining is None else None):
                     answer = await implementation(parse(data))
-            else:
-                answer = await implementation(parse(data))
         except BaseException as error:
             observe(time.perf_counter() - started)
             await _fail(name, error, context)

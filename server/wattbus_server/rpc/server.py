@@ -15,12 +15,16 @@ from wattbus_server.rpc.gate import Gate
 from wattbus_server.rpc.handlers import Limits, service_handler
 from wattbus_server.rpc.quota import StreamQuota
 from wattbus_server.rpc.reflection import add_reflection
+from wattbus_server.rpc.running_calls import RunningCalls
 from wattbus_server.settings import Settings
 from wattbus_server.tenants.directory import TenantDirectory
 
 log = structlog.get_logger()
 
 MAXIMUM_REQUEST_BYTES = 1 << 20
+
+SHARE_FOR_CALLS = 0.8
+"""Of the drain grace: what runs then still is ended with SERVER_DRAINING; at the end gRPC would cut it off."""
 
 SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     # After a restart every client reconnects at once; beyond the default of 1,000 waiting calls some fail as CANCELLED.
@@ -64,7 +68,10 @@ class RpcServer:
             return caller.is_operator or tenants.is_working(caller.key)
 
         streams = StreamQuota(settings.streams_per_tenant)
-        limits = Limits(settings.default_deadline, settings.stream_write_timeout, streams, still_admitted)
+        self._running = RunningCalls()
+        limits = Limits(
+            settings.default_deadline, settings.stream_write_timeout, streams, self._running, still_admitted
+        )
         handlers = [service_handler(one.descriptor, one.servicer, limits) for one in services]
         self._server.add_generic_rpc_handlers(handlers)
         self._names = [service.descriptor.full_name for service in services]
@@ -91,7 +98,10 @@ class RpcServer:
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(self._settings.drain_delay.total_seconds())
         self._draining.set()
-        await self._server.stop(self._settings.drain_grace.total_seconds())
+        grace = self._settings.drain_grace.total_seconds()
+        ending = asyncio.get_running_loop().call_later(grace * SHARE_FOR_CALLS, self._running.end_all)
+        await self._server.stop(grace)
+        ending.cancel()
         if self._channelz is not None:
             await self._channelz.stop(None)
 

@@ -186,7 +186,8 @@ class ActionTraits:
     provable_rung: Rung.ValueType
     """The highest rung that can be proven."""
     sets_value: bool
-    """True if doing it twice is the same as doing it once, so that it may be sent again after a lost answer."""
+    """True if it only sets a value, so that it may be sent once more soon after its answer was lost. Not what opens
+    something for a person: who closed it meanwhile must not find it open again."""
     readback_delays: Sequence[timedelta] = ()
     """When to read back after acceptance, each counted from the read before. Reads may be billed."""
 

@@ -52,6 +52,7 @@ def _seconds(*delays: float) -> tuple[timedelta, ...]:
 # A read of a vehicle is billed. A site shows a write after 0.5 to 10 seconds; its reads are free, but Tesla allows only
 # 60 calls a minute for it, polling included.
 _VEHICLE_VALUE = ActionTraits(Rung.RUNG_APPLIED, sets_value=True, readback_delays=_seconds(2, 5, 15))
+_VEHICLE_OPENING = ActionTraits(Rung.RUNG_APPLIED, sets_value=False, readback_delays=_seconds(2, 5, 15))
 _VEHICLE_CHARGING = ActionTraits(Rung.RUNG_EFFECTIVE, sets_value=True, readback_delays=_seconds(3, 7, 20))
 _VEHICLE_SIGNAL = ActionTraits(Rung.RUNG_ACCEPTED, sets_value=False)
 _SITE_VALUE = ActionTraits(Rung.RUNG_APPLIED, sets_value=True, readback_delays=_seconds(2, 3, 5, 10, 20))
@@ -116,6 +117,7 @@ _VEHICLE_ROWS = (
         ActionKind.ACTION_KIND_UNLOCK,
         VehicleCommand("door_unlock", lambda _: payloads.door_unlock()),
         shows({"vehicle.closures.locked": lambda _: False}),
+        _VEHICLE_OPENING,
     ),
     _vehicle(
         ActionKind.ACTION_KIND_START_CHARGING,
@@ -225,6 +227,7 @@ _VEHICLE_ROWS = (
             already=frozenset({"already open"}),
         ),
         shows({"vehicle.charge.charge_port_open": lambda _: True}),
+        _VEHICLE_OPENING,
     ),
     _vehicle(
         ActionKind.ACTION_KIND_CLOSE_CHARGE_PORT,

@@ -52,8 +52,8 @@ def door_lock() -> SignedPayload:
 
 
 def door_unlock() -> SignedPayload:
-    """Unlock the doors."""
-    return vehicle_security(vcsec.UnsignedMessage(RKEAction=vcsec.RKE_ACTION_UNLOCK))
+    """Unlock the doors; a second time would undo that somebody locked them."""
+    return vehicle_security(vcsec.UnsignedMessage(RKEAction=vcsec.RKE_ACTION_UNLOCK), repeatable=False)
 
 
 def remote_start_drive() -> SignedPayload:

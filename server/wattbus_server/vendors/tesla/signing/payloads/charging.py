@@ -49,8 +49,9 @@ def charge_max_range() -> SignedPayload:
 
 
 def charge_port_door_open() -> SignedPayload:
-    """Open the charge port, or release the cable."""
-    return infotainment(car_server.VehicleAction(chargePortDoorOpen=car_server.ChargePortDoorOpen()))
+    """Open the charge port, or release the cable; a second time may release what was plugged in again."""
+    action = car_server.VehicleAction(chargePortDoorOpen=car_server.ChargePortDoorOpen())
+    return infotainment(action, repeatable=False)
 
 
 def charge_port_door_close() -> SignedPayload:
