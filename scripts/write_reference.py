@@ -89,6 +89,7 @@ def reason_sections() -> Iterator[str]:
         comment = comments[Reason.Name(number)].split(". ", 1)[-1]
         actor = Actor.Name(entry.actor).removeprefix("ACTOR_").lower().replace("_", " ")
         yield f"## {entry.anchor}\n\n`{entry.name}` · {entry.code.name} · who acts: {actor}\n\n{comment}\n"
+        yield f"* What helps: {entry.step}"
         yield f"* How it heals: {entry.verification}"
         if entry.retry_delay is not None:
             yield f"* Usual retry delay: {entry.retry_delay.total_seconds():g} s"

@@ -37,9 +37,10 @@ def test_code_and_metadata_keys_are_those_of_the_contract(reason: Reason.ValueTy
 @pytest.mark.parametrize("reason", REASONS, ids=Reason.Name)
 def test_texts_are_whole_sentences(reason: Reason.ValueType) -> None:
     row = catalogue.entry(reason)
-    for text in (row.end_user_message, row.verification):
+    for text in (row.end_user_message, row.step, row.verification):
         assert text[0].isupper()
         assert text.endswith(".")
+    assert row.place
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", row.anchor)
 
 

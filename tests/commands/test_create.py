@@ -259,6 +259,15 @@ async def test_a_check_tells_a_spent_grant_as_a_blocker(house: House, car: str) 
     assert answer.provable_rung == Rung.RUNG_APPLIED
 
 
+async def test_what_passes_by_itself_is_no_finding_of_a_check(house: House, car: str) -> None:
+    blocker = Blocker(reason=Reason.REASON_VENDOR_UNAVAILABLE, connection=CONNECTION)
+    house.vendor.check_problem = Problem(Reason.REASON_VENDOR_UNAVAILABLE, "Away.", blockers=(blocker,))
+    with pytest.raises(Problem) as raised:
+        await house.commands.check(house.tenant, CheckCommandRequest(parent=car, action=simple("lock")))
+    assert raised.value.reason == Reason.REASON_VENDOR_UNAVAILABLE
+    assert not house.ledger.open_blockers()
+
+
 async def test_a_problem_of_the_check_is_recorded_and_told(house: House, car: str) -> None:
     blocker = Blocker(reason=Reason.REASON_REAUTHORIZATION_REQUIRED, connection=CONNECTION)
     house.vendor.check_problem = Problem(Reason.REASON_REAUTHORIZATION_REQUIRED, "Gone.", blockers=(blocker,))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from wattbus.v1.action_pb2 import Action
+from wattbus.v1.blocker_pb2 import Actor
 from wattbus.v1.command_pb2 import Command, CommandState, Rung
 from wattbus.v1.reason_pb2 import Reason
 
@@ -14,7 +15,7 @@ from tests.commands.vendor import Gate, lost_answer, refused
 from tests.state.world import SECOND_CONNECTION
 from wattbus_server.commands import life
 from wattbus_server.commands.journal import Journal
-from wattbus_server.problem import Problem
+from wattbus_server.problem import Execution, Problem
 
 RAN = "lost after running"
 
@@ -87,6 +88,19 @@ async def test_a_momentary_action_is_never_sent_again(house: House, car: str, ac
     command = await house.ended((await house.queue(car, simple(action))).name)
     assert (states(command), command.send_count) == ("OUTCOME_UNKNOWN", 1)
     assert command.failure.may_have_run
+    (blocker,) = command.failure.blockers
+    assert (blocker.reason, blocker.device) == (Reason.REASON_OUTCOME_UNKNOWN, car)
+    assert blocker.remedies[0].actor == Actor.ACTOR_CALLER
+
+
+async def test_the_vendors_words_are_kept_when_nobody_knows_what_became_of_a_command(house: House, car: str) -> None:
+    lost = Problem(
+        Reason.REASON_VENDOR_UNAVAILABLE, "It failed.", execution=Execution.UNKNOWN, vendor_reason="upstream error"
+    )
+    house.vendor.answers.append(lost)
+    command = await house.ended((await house.queue(car, simple("honk_horn"))).name)
+    assert (states(command), command.reason) == ("OUTCOME_UNKNOWN", "upstream error")
+    assert command.failure.blockers[0].evidence == "upstream error"
 
 
 async def test_a_momentary_action_that_the_device_shows_has_succeeded(house: House, car: str) -> None:

@@ -1,11 +1,13 @@
 import asyncio
 import base64
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from wattbus.v1.action_pb2 import Action, ActionKind
+from wattbus.v1.blocker_pb2 import Actor
 from wattbus.v1.command_pb2 import CommandState
 from wattbus.v1.device_service_pb2 import ListCommandsRequest
 from wattbus.v1.reason_pb2 import Reason
@@ -175,10 +177,30 @@ async def test_a_command_that_waits_too_long_expires_and_is_never_sent(house: Ho
     expired = await house.ended(late.name)
     assert states(expired) == "EXPIRED"
     assert expired.failure.reason == Reason.REASON_COMMAND_EXPIRED
+    assert "its turn in the device's queue" in expired.failure.message
+    (blocker,) = expired.failure.blockers
+    assert (blocker.reason, blocker.device) == (Reason.REASON_COMMAND_EXPIRED, car)
+    assert blocker.remedies[0].actor == Actor.ACTOR_CALLER
     gate.opened.set()
     await house.ended((await house.create(car, set_limit(75))).name)
     assert house.vendor.vehicles[car].limit == 75
     assert len(house.vendor.sent) == 2
+
+
+async def test_a_command_that_expires_while_the_vehicle_wakes_says_so(house: House, car: str) -> None:
+    patient = await house.killed(pace=replace(house.pace, wake_timeout=timedelta(minutes=1)))
+    patient.vendor.vehicles[car].awake = False
+    patient.vendor.wakes_up = False
+    command = await patient.queue(car, time_to_live=Duration(seconds=3))
+    expired = await patient.ended(command.name)
+    assert states(expired) == "EXPIRED"
+    assert patient.vendor.wakes == 1
+    assert "the vehicle to wake" in expired.failure.message
+    reasons = [blocker.reason for blocker in expired.failure.blockers]
+    assert reasons == [Reason.REASON_VEHICLE_ASLEEP, Reason.REASON_COMMAND_EXPIRED]
+    assert all(blocker.remedies and blocker.end_user_message for blocker in expired.failure.blockers)
+    assert not patient.ledger.open_blockers()
+    await patient.close()
 
 
 async def test_a_retry_that_would_come_too_late_tells_the_refusal_instead(house: House, car: str) -> None:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import grpc
+import pytest
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from hypothesis import given
@@ -153,6 +154,58 @@ def test_blockers_that_do_not_fit_are_counted() -> None:
     assert isinstance(blockers, Blockers)
     assert 0 < len(blockers.blockers) < 50
     assert len(blockers.blockers) + blockers.omitted_count == 50
+
+
+def test_of_blockers_that_do_not_fit_whole_each_keeps_its_best_way_out() -> None:
+    few = [unpaired(f"devices/{index}") for index in range(5)]
+    for blocker in few:
+        blocker.evidence = "words " * 60
+        blocker.remedies.add(actor=Actor.ACTOR_OPERATOR, place="elsewhere", steps=["Do it differently. " * 8])
+    status = status_of(Problem(Reason.REASON_VIRTUAL_KEY_NOT_PAIRED, "m", blockers=few), "r")
+    told = details_of(status)["wattbus.v1.Blockers"]
+    assert isinstance(told, Blockers)
+    assert (len(told.blockers), told.omitted_count) == (5, 0)
+    assert [len(blocker.remedies) for blocker in told.blockers] == sorted(
+        [len(blocker.remedies) for blocker in told.blockers], reverse=True
+    )
+    assert len(told.blockers[-1].remedies) == 1
+    for blocker in told.blockers:
+        best = blocker.remedies[0]
+        assert (best.actor, best.place, list(best.steps)) == (
+            Actor.ACTOR_END_USER,
+            "Tesla app on the owner's phone",
+            ["Open the link.", "Confirm."],
+        )
+
+
+@pytest.mark.parametrize("reason", Reason.values()[1:], ids=Reason.Name)
+def test_who_must_act_is_stated_for_every_reason(reason: Reason.ValueType) -> None:
+    problem = Problem(reason, "It is so.", metadata={"device": "devices/abc"})
+    told = details_of(status_of(problem, "r"))["wattbus.v1.Blockers"]
+    assert isinstance(told, Blockers)
+    (blocker,) = told.blockers
+    assert (blocker.reason, blocker.device, blocker.name) == (reason, "devices/abc", "")
+    (remedy,) = blocker.remedies
+    assert remedy.actor
+    assert remedy.place
+    assert list(remedy.steps)
+    assert remedy.verification
+
+
+@pytest.mark.parametrize(
+    ("blocker", "subject"),
+    [
+        (Blocker(device="devices/abc", connection="connections/def"), "devices/abc"),
+        (Blocker(connection="connections/def"), "connections/def"),
+        (Blocker(metadata={"setting": "tesla.client_id"}), "setting tesla.client_id"),
+        (Blocker(), "vendor application"),
+    ],
+)
+def test_a_failed_precondition_names_what_must_change(blocker: Blocker, subject: str) -> None:
+    reason = blocker.reason = Reason.REASON_VENDOR_APPLICATION_NOT_CONFIGURED
+    failure = details_of(status_of(Problem(reason, "m", blockers=[blocker]), "r"))["google.rpc.PreconditionFailure"]
+    assert isinstance(failure, error_details_pb2.PreconditionFailure)
+    assert [violation.subject for violation in failure.violations] == [subject]
 
 
 texts = st.text(max_size=2000)

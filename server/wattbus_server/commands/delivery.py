@@ -80,6 +80,7 @@ class Delivery:
 
     async def _wake(self, live: LiveCommand, device: DeviceRecord) -> None:
         """Ask the vehicle once to wake, and return when it is online."""
+        live.waits_for, live.trouble = "the vehicle to wake", self._asleep(live, device, "The vehicle is not online.")
         try:
             async with asyncio.timeout(self._pace.wake_timeout.total_seconds()):
                 if live.must_wake and not live.woken:
@@ -92,7 +93,8 @@ class Delivery:
                     if live.is_finished:
                         raise TransitionForbidden("the command ended while the vehicle was waking")
         except TimeoutError:
-            raise self._still_asleep(live, device) from None
+            seconds = round(self._pace.wake_timeout.total_seconds())
+            raise self._asleep(live, device, f"The vehicle did not wake within {seconds} seconds.") from None
         live.must_wake = False
 
     async def _ask_to_wake(self, live: LiveCommand, device: DeviceRecord) -> None:
@@ -116,12 +118,11 @@ class Delivery:
         self._states.observe([state])
         return state.connectivity.status == ConnectivityStatus.CONNECTIVITY_STATUS_ONLINE
 
-    def _still_asleep(self, live: LiveCommand, device: DeviceRecord) -> Problem:
+    def _asleep(self, live: LiveCommand, device: DeviceRecord, message: str) -> Problem:
         blocker = self._accounts.adapter(device.vendor).asleep_blocker(device, live.command.action)
-        seconds = round(self._pace.wake_timeout.total_seconds())
         return Problem(
             Reason.REASON_VEHICLE_ASLEEP,
-            f"The vehicle did not wake within {seconds} seconds.",
+            message,
             blockers=(blocker,),
             metadata=blocker_metadata(blocker, device),
             retry_delay=catalogue.entry(Reason.REASON_VEHICLE_ASLEEP).retry_delay,

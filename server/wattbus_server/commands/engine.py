@@ -134,7 +134,7 @@ class CommandEngine:
         await live.pause(live.command.expire_time.ToDatetime(UTC) - datetime.now(UTC))
         with suppress(life.TransitionForbidden):
             if live.is_unsent:
-                await live.move(_S.COMMAND_STATE_EXPIRED, failure=failures.expired(live.command.reason))
+                await self._expire(live)
 
     def _expiry_ended(self, live: LiveCommand, expiry: asyncio.Task[None]) -> None:
         self._expiries.pop(live.name, None)
@@ -180,8 +180,9 @@ class CommandEngine:
         refusals = 0
         while not live.is_finished:
             if life.is_expired(live.command, datetime.now(UTC)):
-                await live.move(_S.COMMAND_STATE_EXPIRED, failure=failures.expired(live.command.reason))
+                await self._expire(live)
                 return
+            live.waits_for = "the vendor's answers to the checks before sending"
             try:
                 findings = await self._delivery.prepare(live, device)
                 self._late.forget(live)
@@ -202,6 +203,7 @@ class CommandEngine:
         if delay is None or life.is_expired(live.command, datetime.now(UTC) + delay):
             return False
         live.must_wake = live.must_wake or problem.reason == Reason.REASON_VEHICLE_ASLEEP
+        live.waits_for, live.trouble = "the next try", problem
         if live.command.state == _S.COMMAND_STATE_SENT:
             words = f"refused: {problem.message} Tried again after {delay.total_seconds():g} s."
             await live.move(_S.COMMAND_STATE_QUEUED, evidence=words, reason=problem.vendor_reason or None)
@@ -210,7 +212,7 @@ class CommandEngine:
 
     async def _after_refusal(self, live: LiveCommand, device: DeviceRecord, problem: Problem) -> None:
         if live.command.state == _S.COMMAND_STATE_SENT and problem.execution is Execution.UNKNOWN:
-            await self._after_lost_answer(live, device, problem.message)
+            await self._after_lost_answer(live, device, problem.message, problem.vendor_reason)
         else:
             await self._refuse(live, problem)
 
@@ -234,7 +236,7 @@ class CommandEngine:
         else:
             await self._leave_open(live, f"the vendor accepted it, but nothing proves it: {verdict.evidence}")
 
-    async def _after_lost_answer(self, live: LiveCommand, device: DeviceRecord, why: str) -> None:
+    async def _after_lost_answer(self, live: LiveCommand, device: DeviceRecord, why: str, words: str = "") -> None:
         """Find out what became of a command that may have run; only a value is ever sent again, and only once."""
         verdict = await self._confirmation.read_back(
             live, device, contradiction_is_enough=self._may_send_again(live, device)
@@ -244,7 +246,7 @@ class CommandEngine:
         elif verdict.contradicted and self._may_send_again(live, device):
             await self._send_again(live, device, verdict.evidence)
         else:
-            await self._leave_open(live, f"{why} Read back: {verdict.evidence}")
+            await self._leave_open(live, f"{why} Read back: {verdict.evidence}", words)
 
     def _may_send_again(self, live: LiveCommand, device: DeviceRecord) -> bool:
         now = datetime.now(UTC)
@@ -260,7 +262,7 @@ class CommandEngine:
         except Problem as problem:
             self._states.observe(problem.observed)
             if problem.execution is Execution.UNKNOWN:
-                await self._after_lost_answer(live, device, problem.message)
+                await self._after_lost_answer(live, device, problem.message, problem.vendor_reason)
             else:
                 await self._refuse(live, problem, may_have_run=True)
         else:
@@ -286,8 +288,13 @@ class CommandEngine:
         failure = failures.failure_of(recorded, may_have_run=may_have_run)
         await live.move(_S.COMMAND_STATE_FAILED, reason=problem.vendor_reason or None, failure=failure)
 
-    async def _leave_open(self, live: LiveCommand, why: str) -> None:
-        await live.move(_S.COMMAND_STATE_OUTCOME_UNKNOWN, failure=failures.outcome_unknown(why))
+    async def _expire(self, live: LiveCommand) -> None:
+        failure = failures.expired(live.command, live.waits_for, live.trouble)
+        await live.move(_S.COMMAND_STATE_EXPIRED, failure=failure)
+
+    async def _leave_open(self, live: LiveCommand, why: str, words: str = "") -> None:
+        failure = failures.outcome_unknown(live.command, why, words)
+        await live.move(_S.COMMAND_STATE_OUTCOME_UNKNOWN, reason=words or None, failure=failure)
         self._late.watch(live)
 
     async def _end_by_defect(self, live: LiveCommand) -> None:

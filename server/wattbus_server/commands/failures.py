@@ -10,14 +10,18 @@ from wattbus.v1.device_pb2 import DeviceKind
 from wattbus.v1.reason_pb2 import Reason
 
 from wattbus_server.blockers import catalogue
+from wattbus_server.blockers.completion import explained, general_blocker
 from wattbus_server.problem import Execution, Problem
 from wattbus_server.vendors.contract import DeviceRecord
 
 
 def failure_of(problem: Problem, *, may_have_run: bool) -> CommandFailure:
-    """Return what a command keeps of the problem that ended it."""
+    """Return what a command keeps of the problem that ended it; its blockers say who must act."""
     failure = CommandFailure(
-        reason=problem.reason, message=problem.message, blockers=problem.blockers, may_have_run=may_have_run
+        reason=problem.reason,
+        message=problem.message,
+        blockers=explained(problem).blockers,
+        may_have_run=may_have_run,
     )
     if problem.retry_delay is not None:
         failure.retry_delay.FromTimedelta(problem.retry_delay)
@@ -37,7 +41,8 @@ def problem_of(command: Command, device: DeviceRecord | None, known: Problem | N
     action = {"action": action_name(command.action)} if "action" in keys else {}
     if known is not None and known.reason == failure.reason:
         return replace(known, metadata={**action, **known.metadata, "command": command.name})
-    metadata = blocker_metadata(failure.blockers[0], device) if failure.blockers else {"device": command.device}
+    own = next((blocker for blocker in failure.blockers if blocker.reason == failure.reason), None)
+    metadata = {"device": command.device} | ({} if own is None else blocker_metadata(own, device))
     if "vendorReason" in keys and command.reason:
         metadata["vendorReason"] = command.reason
     return Problem(
@@ -81,24 +86,42 @@ def with_blockers(command: Command, change: Callable[[Iterable[Blocker]], Iterab
 
 def cancelled() -> CommandFailure:
     """Return the failure of a command that the caller cancelled."""
-    return CommandFailure(
-        reason=Reason.REASON_COMMAND_CANCELLED, message="The command was cancelled before it was sent."
+    return failure_of(
+        Problem(Reason.REASON_COMMAND_CANCELLED, "The command was cancelled before it was sent."), may_have_run=False
     )
 
 
-def expired(last_refusal: str) -> CommandFailure:
-    """Return the failure of a command whose time to live ended before it was sent."""
-    because = f" Last refusal: {last_refusal}" if last_refusal else ""
-    return CommandFailure(
-        reason=Reason.REASON_COMMAND_EXPIRED, message=f"The command could not be sent before it expired.{because}"
-    )
+def expired(command: Command, waits_for: str, trouble: Problem | None) -> CommandFailure:
+    """Return the failure of a command whose time to live ended before it was sent.
+
+    Args:
+        command: the command.
+        waits_for: what it waited for at the end, for example `the vehicle to wake`.
+        trouble: what it last met, whose blockers are told first: they say who could have helped.
+    """
+    words = trouble.message if trouble is not None else command.reason
+    last = f" Last met: {words}" if words else ""
+    message = f"The command could not be sent before it expired. It waited for {waits_for}.{last}"
+    problem = Problem(Reason.REASON_COMMAND_EXPIRED, message, metadata={"device": command.device})
+    met = explained(trouble).blockers if trouble is not None else ()
+    return failure_of(replace(problem, blockers=(*met, general_blocker(problem))), may_have_run=False)
 
 
-def outcome_unknown(why: str) -> CommandFailure:
-    """Return the failure of a command that may or may not have run."""
-    return CommandFailure(
-        reason=Reason.REASON_OUTCOME_UNKNOWN, message=f"The command may have run: {why}", may_have_run=True
+def outcome_unknown(command: Command, why: str, words: str = "") -> CommandFailure:
+    """Return the failure of a command that may or may not have run.
+
+    Args:
+        command: the command.
+        why: why nobody knows.
+        words: the vendor's own words.
+    """
+    problem = Problem(
+        Reason.REASON_OUTCOME_UNKNOWN,
+        f"The command may have run: {why}",
+        metadata={"device": command.device},
+        vendor_reason=words,
     )
+    return failure_of(problem, may_have_run=True)
 
 
 def write_not_applied(command: Command, found: str) -> Problem:

@@ -23,6 +23,10 @@ class LiveCommand:
         self.command = command
         self.problem: Problem | None = None
         """What ended it, with the metadata that the stored failure does not hold."""
+        self.waits_for = "its turn in the device's queue"
+        """What has to happen before it can be sent, in words."""
+        self.trouble: Problem | None = None
+        """What it last met before it was sent, and waits out."""
         self.must_wake = False
         """Whether the vendor refused it because the vehicle sleeps."""
         self.woken = False

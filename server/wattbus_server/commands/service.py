@@ -20,6 +20,7 @@ from wattbus.v1.device_service_pb2 import (
 from wattbus.v1.reason_pb2 import Reason
 from wattbus.v1.state_pb2 import DeviceState
 
+from wattbus_server.blockers import catalogue
 from wattbus_server.blockers.ledger import BlockerLedger
 from wattbus_server.blockers.verification import BlockerVerifier, VendorAccess
 from wattbus_server.commands import failures, life
@@ -116,7 +117,7 @@ class CommandService:
             findings = await self._preflight.examine(device, request.action, request.wake_policy)
         except Problem as problem:
             self._states.observe(problem.observed)
-            if not problem.blockers:
+            if not catalogue.entry(problem.reason).lasting:
                 raise
             return CheckCommandResponse(
                 blockers=await self._ledger.identify(tenant, problem.blockers),

@@ -6,7 +6,6 @@ kept below 4 KiB: first the facts that programs branch on, then as many blockers
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 import grpc
@@ -17,7 +16,7 @@ from wattbus.v1.blocker_pb2 import Blocker, Blockers
 from wattbus.v1.reason_pb2 import Reason
 
 from wattbus_server.blockers import catalogue
-from wattbus_server.blockers.completion import completed
+from wattbus_server.blockers.completion import explained
 from wattbus_server.problem import Problem
 
 ERROR_DOMAIN = "wattbus"
@@ -42,17 +41,15 @@ LONGEST_PUSHBACK = timedelta(seconds=6)
 def status_of(problem: Problem, request_id: str) -> status_pb2.Status:
     """Render a problem. The result's details stay below `MAXIMUM_DETAILS_BYTES`."""
     entry = catalogue.entry(problem.reason)
-    # What was recorded is complete; what no ledger keeps is told as whole.
-    problem = replace(problem, blockers=[_whole(blocker) for blocker in problem.blockers])
+    problem = explained(problem)
     status = status_pb2.Status(code=entry.code.value[0], message=_cut(problem.message, MAXIMUM_MESSAGE_BYTES))
     for detail in _facts(problem, request_id):
         _append(status, detail)
     for detail in _conveniences(problem):
         if status.ByteSize() + detail.ByteSize() + 100 <= MAXIMUM_DETAILS_BYTES // 2:
             _append(status, detail)
-    if problem.blockers:
-        room = MAXIMUM_DETAILS_BYTES - status.ByteSize() - 100
-        _append(status, fit_blockers(problem.blockers, room))
+    room = MAXIMUM_DETAILS_BYTES - status.ByteSize() - 100
+    _append(status, fit_blockers(problem.blockers, room))
     return status
 
 
@@ -85,22 +82,34 @@ def spread(delay: timedelta) -> timedelta:
 
 
 def fit_blockers(blockers: Sequence[Blocker], room: int) -> Blockers:
-    """Return as many blockers as fit into `room` bytes: whole, else in short form, else only counted."""
-    fitted = Blockers()
-    for position, blocker in enumerate(blockers):
-        for form in (blocker, _short_form(blocker)):
-            fitted.blockers.append(form)
-            if fitted.ByteSize() + 4 <= room:
-                break
-            del fitted.blockers[-1]
-        else:
-            fitted.omitted_count = len(blockers) - position
-            break
+    """Return as many blockers as fit into `room` bytes, the first ones whole as long as they can be.
+
+    What does not fit is told with its best remedy only, then in short form, then only counted, from the last one up.
+    """
+    fitted = Blockers(blockers=blockers)
+    for form in (_with_best_remedy, _short_form):
+        for position in reversed(range(len(blockers))):
+            if _fits(fitted, room):
+                return fitted
+            fitted.blockers[position].CopyFrom(form(blockers[position]))
+    while fitted.blockers and not _fits(fitted, room):
+        del fitted.blockers[-1]
+        fitted.omitted_count += 1
     return fitted
 
 
-def _whole(blocker: Blocker) -> Blocker:
-    return blocker if blocker.end_user_message else completed(blocker)
+def _fits(fitted: Blockers, room: int) -> bool:
+    return fitted.ByteSize() <= room
+
+
+def _with_best_remedy(blocker: Blocker) -> Blocker:
+    """Keep everything that a person needs to remove the blocker in the best way."""
+    result = Blocker()
+    result.CopyFrom(blocker)
+    del result.remedies[1:]
+    for field in ("evidence", "metadata", "granted_scopes"):
+        result.ClearField(field)
+    return result
 
 
 def _short_form(blocker: Blocker) -> Blocker:
@@ -195,16 +204,19 @@ def _precondition_failure(problem: Problem) -> error_details_pb2.PreconditionFai
     for blocker in problem.blockers[:MAXIMUM_VIOLATIONS]:
         failure.violations.add(
             type=Reason.Name(blocker.reason).removeprefix("REASON_"),
-            subject=blocker.device or blocker.connection,
+            subject=_subject(blocker),
             description=_cut(blocker.message, MAXIMUM_TEXT_BYTES),
         )
-    if not failure.violations:
-        failure.violations.add(
-            type=problem.reason_name,
-            subject=problem.metadata.get("device", ""),
-            description=_cut(problem.message, MAXIMUM_TEXT_BYTES),
-        )
     return failure
+
+
+def _subject(blocker: Blocker) -> str:
+    """Name what must change: a resource, else the setting, domain or region of the operator's vendor application."""
+    facts = blocker.metadata
+    if resource := blocker.device or blocker.connection or facts.get("command"):
+        return resource
+    own = (f"{key} {facts[key]}" for key in ("setting", "domain", "region") if key in facts)
+    return _cut(next(own, "vendor application"), MAXIMUM_TEXT_BYTES)
 
 
 def _told_delay(status: status_pb2.Status) -> timedelta | None:
