@@ -771,7 +771,7 @@ class VehicleDrive(_message.Message):
     speed_mps: _builtins.float
     """Speed in metres per second. Absent while parked."""
     power_w: _builtins.float
-    """Power that the drive takes from the battery, in watts. Negative while braking or charging."""
+    """Power between drive and battery, in watts: positive into the battery, while braking or charging, negative while driving."""
     heading_degrees: _builtins.float
     """Compass heading in degrees, 0 to 360."""
     @_builtins.property

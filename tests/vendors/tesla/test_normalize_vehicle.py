@@ -67,7 +67,7 @@ def test_climate_closures_drive_and_information() -> None:
     assert vehicle.closures.HasField("any_door_open")
     assert not vehicle.closures.any_door_open
     assert not vehicle.closures.locked
-    assert vehicle.drive.power_w == -7000
+    assert vehicle.drive.power_w == 7000, "it charges: into the battery"
     assert vehicle.drive.position.latitude_degrees == pytest.approx(-30.222626)
     assert vehicle.drive.position_time.seconds == 1701129612
     assert vehicle.information.display_name == "Test"

@@ -125,7 +125,8 @@ _CLOSURES: tuple[Rule, ...] = (
 _DRIVE: tuple[Rule, ...] = (
     Choice("shift_state", "gear", _GEARS),
     Number("speed", "speed_mps", 0, 300, METRES_PER_SECOND_PER_MPH),
-    Number("power", "power_w", -2000, 2000, PER_KILO),
+    # Tesla counts what the drive takes from the battery.
+    Number("power", "power_w", -2000, 2000, -PER_KILO),
     Number("heading", "heading_degrees", 0, 360),
 )
 
