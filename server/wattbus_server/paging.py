@@ -7,21 +7,27 @@ caller's tenant only.
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+from google.protobuf.message import Message
 from wattbus.v1.reason_pb2 import Reason
 
 from wattbus_server.problem import FieldViolation, Problem, field_invalid
 
 DEFAULT_PAGE_SIZE = 50
 MAXIMUM_PAGE_SIZE = 1000
+MAXIMUM_PAGE_BYTES = 3 << 20
+"""gRPC clients take 4 MiB unless told otherwise."""
 _LONGEST_TOKEN = 1024
 _DIGEST_BYTES = 12
+# Field number and length in front of each message of a page.
+_FRAME_BYTES = 6
 
 Item = TypeVar("Item")
+Built = TypeVar("Built", bound=Message)
 
 
 @dataclass(frozen=True)
@@ -48,15 +54,34 @@ class PageRequest:
         after = _read_token(page_token, digest) if page_token else ""
         return cls(min(page_size or DEFAULT_PAGE_SIZE, MAXIMUM_PAGE_SIZE), after, digest)
 
-    def cut(self, found: Sequence[Item], key: Callable[[Item], str]) -> tuple[list[Item], str]:
-        """Return one page and the token of the next one, which is empty on the last page.
+    def cut(
+        self, found: Iterable[Item], key: Callable[[Item], str], message: Callable[[Item], Built]
+    ) -> tuple[list[Built], str]:
+        """Return the messages of one page and the token of the next one, which is empty on the last page.
 
-        `found` begins after `after`, and holds at least one item more than `size` if there is another page.
+        A page ends early where it would be larger than clients take; one message always has room.
+
+        Args:
+            found: the items behind `after`; at least one more than `size` if there is another page.
+            key: gives where an item stands in the list.
+            message: makes the message of an item.
         """
-        page = list(found[: self.size])
-        if len(found) <= self.size:
-            return page, ""
-        return page, base64.urlsafe_b64encode(self.arguments_digest + key(page[-1]).encode()).decode()
+        page: list[Built] = []
+        left = MAXIMUM_PAGE_BYTES
+        last = ""
+        for item in found:
+            if len(page) == self.size:
+                return page, self._token_after(last)
+            built = message(item)
+            left -= built.ByteSize() + _FRAME_BYTES
+            if page and left < 0:
+                return page, self._token_after(last)
+            page.append(built)
+            last = key(item)
+        return page, ""
+
+    def _token_after(self, key: str) -> str:
+        return base64.urlsafe_b64encode(self.arguments_digest + key.encode()).decode()
 
 
 def time_key(time: datetime, name: str) -> str:

@@ -108,7 +108,9 @@ async def test_a_stopping_server_answers_the_calls_that_wait(tmp_path_factory: p
         await tenant.link()
         car = await tenant.device_named("Blue Comet")
         for endpoint in ("signed_command", "vehicle_data"):
-            await sandbox.control.inject_fault("slow_answer", target=f"/api/1/vehicles/{car.vendor_id}/{endpoint}", seconds=3600)
+            await sandbox.control.inject_fault(
+                "slow_answer", target=f"/api/1/vehicles/{car.vendor_id}/{endpoint}", seconds=3600
+            )
         honk = pb.CreateCommandRequest(parent=car.name, action=Action(honk_horn=HonkHorn()), request_id="waiting")
         read = pb.RefreshDeviceStateRequest(name=car.name)
         state = asyncio.ensure_future(tenant.devices.RefreshDeviceState(read, metadata=tenant.metadata))

@@ -2,14 +2,20 @@ import base64
 from datetime import UTC, datetime
 
 import pytest
+from google.protobuf.wrappers_pb2 import StringValue
 from hypothesis import given
 from hypothesis import strategies as st
 from wattbus.v1.reason_pb2 import Reason
 
-from wattbus_server.paging import PageRequest, read_time_key, time_key
+from wattbus_server.paging import MAXIMUM_PAGE_BYTES, PageRequest, read_time_key, time_key
 from wattbus_server.problem import Problem
 
 ARGUMENTS = b"arguments"
+
+
+def text(value: str) -> StringValue:
+    """A message as long as its text."""
+    return StringValue(value=value)
 
 
 @given(
@@ -22,12 +28,29 @@ def test_pages_hold_every_item_once_and_in_order(keys: list[str], size: int) -> 
     token = ""
     while True:
         request = PageRequest.parse(size, token, ARGUMENTS)
-        page, token = request.cut([key for key in keys if key > request.after], lambda key: key)
+        page, token = request.cut([key for key in keys if key > request.after], lambda key: key, text)
         assert len(page) <= size
-        seen += page
+        seen += [one.value for one in page]
         if not token:
             break
     assert seen == keys
+
+
+@given(st.lists(st.integers(1, MAXIMUM_PAGE_BYTES + 1000), min_size=1, max_size=6))
+def test_no_page_is_larger_than_clients_take_but_each_has_an_item(sizes: list[int]) -> None:
+    keys = [f"{place:03} {size}" for place, size in enumerate(sizes)]
+    seen = 0
+    token = ""
+    while True:
+        request = PageRequest.parse(0, token, ARGUMENTS)
+        following = (key for key in keys if key > request.after)
+        page, token = request.cut(following, lambda key: key, lambda key: text("x" * int(key.split()[1])))
+        assert page
+        assert len(page) == 1 or sum(one.ByteSize() for one in page) < 4 << 20
+        seen += len(page)
+        if not token:
+            break
+    assert seen == len(keys)
 
 
 @pytest.mark.parametrize(("asked", "given"), [(0, 50), (7, 7), (1000, 1000), (5000, 1000)])
@@ -51,7 +74,7 @@ def test_any_other_text_is_refused_as_a_token(token: str) -> None:
 
 
 def test_a_token_is_bound_to_the_arguments() -> None:
-    _, token = PageRequest.parse(1, "", ARGUMENTS).cut(["a", "b"], lambda key: key)
+    _, token = PageRequest.parse(1, "", ARGUMENTS).cut(["a", "b"], lambda key: key, text)
     assert PageRequest.parse(1, token, ARGUMENTS).after == "a"
     with pytest.raises(Problem):
         PageRequest.parse(1, token, b"other arguments")

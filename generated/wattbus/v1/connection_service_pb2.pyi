@@ -204,7 +204,9 @@ class ListConnectionsRequest(_message.Message):
     external_user_id: _builtins.str
     """Only connections of this end user. Empty: all."""
     page_size: _builtins.int
-    """At most this many. 0 means 50; more than 1,000 is lowered to 1,000; negative is an error."""
+    """At most this many; a page of long items ends earlier, at 3 MiB. 0 means 50; more than 1,000 is lowered to 1,000;
+    negative is an error.
+    """
     page_token: _builtins.str
     """`next_page_token` of the page before, with the same arguments."""
     def __init__(

@@ -221,8 +221,8 @@ class BlockerLedger:
                 found.append(current)
             if len(found) > page.size:
                 break
-        chosen, token = page.cut(found, lambda stored: stored.key)
-        return ListBlockersResponse(blockers=[stored.blocker for stored in chosen], next_page_token=token)
+        chosen, token = page.cut(found, lambda stored: stored.key, lambda stored: stored.blocker)
+        return ListBlockersResponse(blockers=chosen, next_page_token=token)
 
     def listen(self, listener: BlockerListener) -> Callable[[], None]:
         """Tell a listener about every blocker that opens, changes or is resolved; returns what ends that."""

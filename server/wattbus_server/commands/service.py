@@ -181,8 +181,8 @@ class CommandService:
         states = sorted(set(request.states))
         page = PageRequest.parse(request.page_size, request.page_token, f"{tenant} {device} {states}".encode())
         found = await self._journal.page(tenant, device, states, page.after, page.size + 1)
-        chosen, token = page.cut(found, lambda stored: stored.key)
-        return ListCommandsResponse(commands=[stored.command for stored in chosen], next_page_token=token)
+        chosen, token = page.cut(found, lambda stored: stored.key, lambda stored: stored.command)
+        return ListCommandsResponse(commands=chosen, next_page_token=token)
 
     async def cancel(self, tenant: str, name: str) -> Command:
         """Cancel a command that was not sent. Cancelling a cancelled one again is no mistake.

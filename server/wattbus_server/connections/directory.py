@@ -82,8 +82,8 @@ class ConnectionDirectory:
             ),
             key=lambda record: record.name,
         )
-        records, next_page_token = page.cut(found, lambda record: record.name)
-        return ListConnectionsResponse(connections=map(self._message, records), next_page_token=next_page_token)
+        connections, next_page_token = page.cut(found, lambda record: record.name, self._message)
+        return ListConnectionsResponse(connections=connections, next_page_token=next_page_token)
 
     async def sync(self, tenant: str, name: str) -> Connection:
         """Renew the token to see the scopes as of now, discover again, and verify the open blockers.

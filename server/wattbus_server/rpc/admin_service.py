@@ -50,4 +50,5 @@ class AdminService:
 
 
 def _cut(page: PageRequest, ordered: Sequence[Named]) -> tuple[list[Named], str]:
-    return page.cut([item for item in ordered if item.name > page.after], lambda item: item.name)
+    following = (item for item in ordered if item.name > page.after)
+    return page.cut(following, lambda item: item.name, lambda item: item)

@@ -47,9 +47,9 @@ class DeviceService:
         """List devices."""
         selection = Selection.from_message(calling_tenant(), request.selection)
         page = PageRequest.parse(request.page_size, request.page_token, selection.digest())
-        following = [record for record in self._registry.select(selection) if record.name > page.after]
-        records, token = page.cut(following, lambda record: record.name)
-        return pb.ListDevicesResponse(devices=[self._view.device(record) for record in records], next_page_token=token)
+        following = (record for record in self._registry.select(selection) if record.name > page.after)
+        devices, token = page.cut(following, lambda record: record.name, self._view.device)
+        return pb.ListDevicesResponse(devices=devices, next_page_token=token)
 
     def GetDevice(self, request: pb.GetDeviceRequest) -> pb.GetDeviceResponse:
         """Get a device."""
