@@ -8,7 +8,6 @@ from tesla_sandbox.billing import BillingMeter
 from tesla_sandbox.cars.car import Car
 from tesla_sandbox.cars.spec import CarSpec
 from tesla_sandbox.clock import Clock
-from tesla_sandbox.faults import UnknownFaultError
 from tesla_sandbox.homes.home import Home
 from tesla_sandbox.public_keys import read_public_key
 from tesla_sandbox.scenario import ApplicationSpec, ClockSpec, FleetSpec, HomeSpec, Scenario, ScenarioError, UserSpec
@@ -38,6 +37,7 @@ def build_world(scenario: Scenario, *, seed: int | None = None, clock: Clock | N
     for fleet in scenario.fleets:
         _add_fleet(world, fleet)
     _check_shared(world)
+    _attach_cars(world)
     _add_grants(world, scenario)
     _arm_faults(world, scenario)
     return world
@@ -133,10 +133,17 @@ def _check_shared(world: World) -> None:
         for site_id in user.site_ids:
             if site_id not in world.homes:
                 raise ScenarioError(f"{user.email} shares the unknown home {site_id}")
+
+
+def _attach_cars(world: World) -> None:
     for home in world.homes.values():
-        for connector in home.connectors:
-            if connector.vin is not None and connector.vin not in world.cars:
-                raise ScenarioError(f"wall connector {connector.din} charges the unknown car {connector.vin}")
+        vins = [connector.vin for connector in home.connectors if connector.vin is not None]
+        for vin in vins:
+            if vin not in world.cars:
+                raise ScenarioError(f"a wall connector of home {home.site_id} charges the unknown car {vin}")
+            if vins.count(vin) > 1 or world.cars[vin].host is not None:
+                raise ScenarioError(f"two wall connectors charge the car {vin}")
+        home.attach_cars()
 
 
 def _add_grants(world: World, scenario: Scenario) -> None:
@@ -151,10 +158,7 @@ def _add_grants(world: World, scenario: Scenario) -> None:
 
 def _arm_faults(world: World, scenario: Scenario) -> None:
     for spec in scenario.faults:
-        try:
-            world.faults.inject(spec.name, target=spec.target, count=spec.count, parameters=spec.parameters)
-        except UnknownFaultError as unknown:
-            raise ScenarioError(str(unknown)) from unknown
+        world.faults.inject(spec.name, target=spec.target, count=spec.count, parameters=spec.parameters)
 
 
 def _uuid(world: World) -> str:

@@ -413,6 +413,25 @@ async def test_calendar_history_adds_up_and_reaches_back_to_yesterday(person: Pe
     assert days[0]["solar_energy_exported"] > 10_000
 
 
+async def test_calendar_history_knows_the_month_before_the_start(person: Person) -> None:
+    async def series(period: str, start: str, end: str) -> list[Json]:
+        query = {"kind": "energy", "period": period, "start_date": f"{start}+02:00", "end_date": f"{end}+02:00"}
+        found = (await person.get(f"{FREE}/calendar_history", params=query)).json()
+        buckets: list[Json] = found["response"]["time_series"]
+        return buckets
+
+    month = await series("month", "2026-05-01T00:00:00", "2026-06-22T00:00:00")
+    assert [day["timestamp"][:10] for day in (month[0], month[-1])] == ["2026-05-22", "2026-06-21"]
+    assert len(month) == 31
+    week_ago = await series("day", "2026-06-15T00:00:00", "2026-06-16T00:00:00")
+    assert len(week_ago) == 288
+    solar = sum(bucket["solar_energy_exported"] for bucket in week_ago)
+    assert solar == pytest.approx(month[-7]["solar_energy_exported"], abs=150)
+    assert not await series("day", "2026-05-25T00:00:00", "2026-05-26T00:00:00")
+    year = await series("year", "2026-01-01T00:00:00", "2026-12-31T00:00:00")
+    assert [entry["timestamp"][:7] for entry in year] == ["2026-05", "2026-06"]
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tesla_sandbox.clock import Clock
+from tesla_sandbox.homes.happenings import GridServicesEvent, StormWatch
 from tesla_sandbox.homes.history import CHANNELS
-from tesla_sandbox.homes.home import GridServicesEvent, Home, StormWatch
+from tesla_sandbox.homes.home import Home
 from tesla_sandbox.homes.power_flow import balanced
 from tesla_sandbox.homes.powerwall import ONE_WAY_EFFICIENCY, POWERWALL_MODELS, BatteryPack
 from tesla_sandbox.homes.rendering import live_status
@@ -87,6 +88,7 @@ def test_a_home_conserves_energy_and_keeps_its_permissions(spec: HomeSpec, scrip
         status = live_status(home)
         numbers = [status[name] for name in ("solar_power", "battery_power", "grid_power")]
         assert status["load_power"] == sum(number for number in numbers if isinstance(number, int))
+    home.settle(world.clock.time())
     _check_energy(home, before)
 
 
@@ -95,9 +97,11 @@ def _happen(home: Home, happening: str) -> None:
     if happening in {"outage", "grid"}:
         home.set_outage(out=happening == "outage")
     elif happening == "storm":
-        home.storm = StormWatch("storm", "wind", now, now + 3600)
+        with home.changing():
+            home.storm = StormWatch("storm", "wind", now, now + 3600)
     elif happening == "event":
-        home.event = GridServicesEvent(4_000, now, now + 1800)
+        with home.changing():
+            home.event = GridServicesEvent(4_000, now, now + 1800)
     elif happening == "mode":
         home.write({"operation_mode": "backup"}, 5)
 

@@ -82,6 +82,21 @@ def test_an_unfit_scenario_file_says_where(text: str, problem: str) -> None:
             },
             "unknown car",
         ),
+        (
+            {
+                "users": [
+                    {
+                        "email": "a",
+                        "cars": [{"vin": PAIRED_VIN}],
+                        "homes": [
+                            {"site_id": 1, "wall_connectors": [{"din": "W", "vin": PAIRED_VIN}]},
+                            {"site_id": 2, "wall_connectors": [{"din": "V", "vin": PAIRED_VIN}]},
+                        ],
+                    }
+                ]
+            },
+            "two wall connectors",
+        ),
         ({"fleets": [{"email": "nobody", "cars": 1}]}, "unknown user"),
         ({"users": [{"email": "a"}], "fleets": [{"email": "a", "cars": 1, "car": {"wings": 2}}]}, "wings"),
         ({"faults": [{"name": "gremlin"}]}, "unknown fault"),

@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 from zoneinfo import ZoneInfo
 
 from tesla_sandbox.cars import life
@@ -33,6 +33,19 @@ KeyState = Literal["paired", "unpaired", "disabled"]
 """Whether an application's key is on a car."""
 
 
+class Host(Protocol):
+    """The home that charges a car at its Wall Connector."""
+
+    def keep_pace(self, now: float) -> None:
+        """Live with its cars up to `now`, as far as it takes their energy into account."""
+
+    def next_change(self) -> float:
+        """When it may give its cars more or less power next; infinite when it does not."""
+
+    def cable_moved(self, car: "Car") -> None:
+        """Take note that a car's cable was plugged in or pulled out just now."""
+
+
 class Car:
     """One car of the world. Power in kW, energy in kWh, times in unix seconds.
 
@@ -57,6 +70,7 @@ class Car:
         self.in_service = spec.in_service
         self.protocol_required = spec.protocol_required
         self.wall_energy_wh = 0.0
+        self.host: Host | None = None
         self._origin = f"{seed}/{spec.vin}"
         self._wakes = 0
         self.id = spec.id or self._number("id", 15)
@@ -117,10 +131,15 @@ class Car:
         self.advance()
         return self.connectivity.reachable
 
+    @property
+    def wall_power_w(self) -> float:
+        """Power that the car draws from its cable, in W; call `advance` first."""
+        return 1000 * self.charging.wall_power(self.auxiliary_power())
+
     def charging_power_w(self) -> float:
         """Power that the car draws from its cable now, in W."""
         self.advance()
-        return 1000 * self.charging.wall_power(self.auxiliary_power())
+        return self.wall_power_w
 
     @property
     def encrypts_responses(self) -> bool:
@@ -144,12 +163,20 @@ class Car:
         return Agenda.of(self.plan, self.place, needed, self.zone)
 
     def advance(self) -> None:
-        """Live up to the clock's present time."""
-        life.advance(self, self.clock.time())
+        """Live up to the clock's present time, in step with the home that charges the car."""
+        now = self.clock.time()
+        if self.host is not None:
+            self.host.keep_pace(now)
+        self.live_until(now)
+
+    def live_until(self, moment: float) -> None:
+        """Live up to a moment by itself; for the home that charges the car."""
+        life.advance(self, moment)
 
     def next_change(self) -> float:
-        """When the car next changes its state by itself, in unix seconds; infinite when it does not."""
-        return life.next_change(self)
+        """When the car next changes its state unasked, in unix seconds; infinite when it does not."""
+        own = life.next_change(self)
+        return own if self.host is None else min(own, self.host.next_change())
 
     def watch(self, changed: Callable[[], None] | None) -> None:
         """Have `changed` called when the car wakes, sleeps, gains or loses network, or has an alert."""
@@ -208,25 +235,33 @@ class Car:
         self.charging.plug(supply)
         if not self.agenda().holds_back(self.updated_at):
             self.charging.start(self.updated_at)
+        self._tell_host()
 
     def unplug(self) -> None:
         """Pull the charging cable out."""
         self.advance()
         self.connectivity.rouse(self.updated_at)
         self.charging.unplug()
+        self._tell_host()
 
     def power_supply(self, *, powered: bool) -> None:
         """Switch the wall's power on or off; a plugged-in car resumes when it returns."""
         self.advance()
         self.charging.power_supply(powered=powered)
-        if powered and not self.agenda().holds_back(self.updated_at):
-            self.charging.start(self.updated_at)
+        if powered:
+            self._resume()
+
+    def limit_supply(self, kilowatts: float) -> None:
+        """Draw at most so much from the home's wall from now on; for the home that charges the car."""
+        if kilowatts != self.charging.home_limit and self.charging.limit_supply(kilowatts):
+            self._resume()
 
     def drive_to(self, latitude: float, longitude: float, mph: float, name: str = "") -> None:
         """Drive to a place at a constant speed; a plugged-in cable is pulled out first."""
         self.advance()
         self.connectivity.rouse(self.updated_at)
         self.charging.unplug()
+        self._tell_host()
         self.charging.port_open = False
         self.drive.start(latitude, longitude, mph, name)
 
@@ -235,6 +270,16 @@ class Car:
         self.advance()
         self.connectivity.rouse(self.updated_at)
         self.security.reboot(self.updated_at, self.spec.boot_seconds)
+
+    def _resume(self) -> None:
+        if not self.agenda().holds_back(self.updated_at):
+            self.charging.start(self.updated_at)
+            if self.charging.active:
+                self.connectivity.rouse(self.updated_at)
+
+    def _tell_host(self) -> None:
+        if self.host is not None:
+            self.host.cable_moved(self)
 
     def _random(self, purpose: str) -> Random:
         return Random(f"{self._origin}/{purpose}")  # noqa: S311 - repeatable on purpose

@@ -21,6 +21,9 @@ WALL_POWERS_CAR_FROM = 0.5
 LIMIT_MINIMUM, LIMIT_MAXIMUM, LIMIT_STANDARD = 50, 100, 80
 """Bounds and everyday value of the charge limit, in percent."""
 
+LEAST_AMPS = 6
+"""The smallest current per phase that a wall can announce (IEC 61851)."""
+
 _LEVEL_TOLERANCE = 1e-6
 
 
@@ -48,6 +51,7 @@ class Charging:
         energy_added: Put into the battery since the cable was plugged in.
         port_open: Whether the charge port door is open.
         unlatched: Whether the cable was released to be pulled out.
+        home_limit: The most that the home behind the wall lets through; infinite without a bound.
     """
 
     model: VehicleModel
@@ -60,6 +64,7 @@ class Charging:
     energy_added: float = 0.0
     port_open: bool = False
     unlatched: bool = False
+    home_limit: float = math.inf
 
     @property
     def active(self) -> bool:
@@ -84,6 +89,18 @@ class Charging:
         return self.supply is not None and self.supply.fast_charger_kw is not None
 
     @property
+    def powered(self) -> bool:
+        """Whether the plugged-in cable carries power."""
+        if self.supply is None or not self.supply.powered:
+            return False
+        return self.fast or self._home_amps() >= LEAST_AMPS
+
+    @property
+    def reduced(self) -> bool:
+        """Whether the home lets less through than the wall could give."""
+        return self.supply is not None and not self.fast and self._home_amps() < self.supply.max_amps
+
+    @property
     def efficiency(self) -> float:
         """Share of the energy from the cable that reaches battery and car."""
         return 1.0 if self.fast else CHARGER_EFFICIENCY
@@ -96,9 +113,9 @@ class Charging:
     @property
     def pilot_amps(self) -> int:
         """Current that the wall announces, bounded by the car; 0 without a powered cable of alternating current."""
-        if self.supply is None or not self.supply.powered or self.fast:
+        if self.supply is None or not self.powered or self.fast:
             return 0
-        return min(self.supply.max_amps, self.model.max_ac_amps)
+        return int(min(self.supply.max_amps, self.model.max_ac_amps, self._home_amps()))
 
     @property
     def requestable_amps(self) -> int:
@@ -107,12 +124,15 @@ class Charging:
 
     def wall_limit(self) -> float:
         """The most power that the current settings draw from the wall."""
-        if self.supply is None or not self.supply.powered:
+        if self.supply is None or not self.powered:
             return 0.0
         if self.supply.fast_charger_kw is not None:
             return self.supply.fast_charger_kw
-        amps = min(self.requested_amps, self.pilot_amps)
-        return amps * self.supply.volts * self.phases / 1000
+        return self._wall_power_at(min(self.requested_amps, self.pilot_amps))
+
+    def offered_power(self) -> float:
+        """The most power that any settings draw from this cable of alternating current."""
+        return self._wall_power_at(self.pilot_amps)
 
     def battery_power(self, auxiliary: float) -> float:
         """Power into the battery (negative: out of it) while the car itself uses `auxiliary`."""
@@ -182,6 +202,14 @@ class Charging:
             if not powered or self.state is ChargingState.NO_POWER:
                 self.rest()
 
+    def limit_supply(self, kilowatts: float) -> bool:
+        """Follow what the home lets through; whether power is back on a cable that was dead."""
+        was_powered = self.powered
+        self.home_limit = kilowatts
+        if self.powered != was_powered:
+            self.rest()
+        return self.powered and not was_powered
+
     def start(self, now: float) -> None:
         """Begin to charge where that is possible, otherwise rest."""
         self.rest()
@@ -207,12 +235,20 @@ class Charging:
         """Go to the state of a car that does not charge."""
         if self.supply is None:
             self.state = ChargingState.DISCONNECTED
-        elif not self.supply.powered:
+        elif not self.powered:
             self.state = ChargingState.NO_POWER
         elif self.limit_reached:
             self.state = ChargingState.COMPLETE
         else:
             self.state = ChargingState.STOPPED
+
+    def _home_amps(self) -> float:
+        if self.supply is None or self.phases == 0:
+            return math.inf
+        return 1000 * self.home_limit / (self.supply.volts * self.phases)
+
+    def _wall_power_at(self, amps: int) -> float:
+        return amps * self.supply.volts * self.phases / 1000 if self.supply is not None else 0.0
 
     def _uses_wall(self, auxiliary: float) -> bool:
         charging = self.state is ChargingState.CHARGING

@@ -1,11 +1,13 @@
 """What the control API shows of a home and changes about it."""
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from tesla_sandbox.control.answers import Change
-from tesla_sandbox.homes.home import GridServicesEvent, Home, StormWatch
+from tesla_sandbox.homes.happenings import GridServicesEvent, StormWatch
+from tesla_sandbox.homes.home import Home
 from tesla_sandbox.homes.rendering import live_status
 from tesla_sandbox.homes.tariff import check_tariff
 
@@ -33,7 +35,8 @@ PERMISSIONS = (
     "max_export_w",
     "grid_services",
 )
-BEHAVIOUR = ("write_delay_s", "optimizer_delay_s", "stubbornness", "load_override", "solar_override")
+BEHAVIOUR = ("write_delay_s", "optimizer_delay_s", "stubbornness")
+SURROUNDINGS = ("load_override", "solar_override")
 
 
 class StormChange(Change):
@@ -96,23 +99,20 @@ class HomeChange(Change):
 
 def apply_home_change(home: Home, change: HomeChange) -> None:
     """Carry out the given fields at once, past all permissions."""
-    home.advance()
     given = {name: getattr(change, name) for name in change.model_fields_set}
-    for target, names in ((home.permissions, PERMISSIONS), (home, BEHAVIOUR)):
-        for name in names:
-            if name in given:
-                setattr(target, name, given[name])
+    targets = ((home.permissions, PERMISSIONS), (home, BEHAVIOUR), (home.surroundings, SURROUNDINGS))
+    with home.changing():
+        for target, names in targets:
+            for name in names:
+                if name in given:
+                    setattr(target, name, given[name])
     home.write_now({name: given[name] for name in SETTINGS if name in given})
     if change.state_of_charge is not None:
-        home.pack.energy_left = home.pack.capacity * change.state_of_charge / 100
+        home.set_state_of_charge(change.state_of_charge)
     if "outage" in given:
         home.set_outage(out=change.outage != "none", intentional=change.outage == "intentional")
-    now = home.world.clock.time()
-    if "storm" in given:
-        home.storm = _storm(home, change.storm, now) if change.storm is not None else None
-    if "grid_services_event" in given:
-        event = change.grid_services_event
-        home.event = GridServicesEvent(event.power_w, now, now + event.seconds) if event is not None else None
+    with home.changing():
+        _begin(home, change, given)
 
 
 def home_summary(home: Home) -> dict[str, object]:
@@ -125,9 +125,19 @@ def home_summary(home: Home) -> dict[str, object]:
         **{name: getattr(home.settings, name) for name in SETTINGS},
         **{name: getattr(home.permissions, name) for name in PERMISSIONS},
         **{name: getattr(home, name) for name in BEHAVIOUR},
+        **{name: getattr(home.surroundings, name) for name in SURROUNDINGS},
         "plan": home.plan().value,
         "live_status": live_status(home),
     }
+
+
+def _begin(home: Home, change: HomeChange, given: Collection[str]) -> None:
+    now = home.world.clock.time()
+    if "storm" in given:
+        home.storm = _storm(home, change.storm, now) if change.storm is not None else None
+    if "grid_services_event" in given:
+        event = change.grid_services_event
+        home.event = GridServicesEvent(event.power_w, now, now + event.seconds) if event is not None else None
 
 
 def _storm(home: Home, change: StormChange, now: float) -> StormWatch:

@@ -34,7 +34,7 @@ def _minutes_east(home: Home) -> int:
 
 def live_status(home: Home, *, with_energy: bool = True) -> Json:
     """`live_status` of this moment. Powers are whole watts and add up exactly."""
-    world, flow = home.world, home.flow()
+    flow = home.flow()
     moment = home.updated_at
     solar, battery, grid = _whole_watts(flow)
     body: Json = {"solar_power": solar}
@@ -58,10 +58,10 @@ def live_status(home: Home, *, with_energy: bool = True) -> Json:
     body["wall_connectors"] = [
         {
             "din": connector.din,
-            **({"vin": connector.vin} if connector.plugged_in(world) else {}),
-            "wall_connector_state": int(connector.state(world)),
+            **({"vin": connector.vin} if connector.plugged_in else {}),
+            "wall_connector_state": int(connector.state),
             "wall_connector_fault_state": HEALTHY_FAULT_STATE,
-            "wall_connector_power": round(connector.power(world)),
+            "wall_connector_power": round(connector.power),
         }
         for connector in home.connectors
     ]
@@ -73,7 +73,7 @@ def live_status(home: Home, *, with_energy: bool = True) -> Json:
 def product(home: Home, *, with_energy: bool = True) -> Json:
     """The home's entry in `/products`."""
     spec = home.spec
-    has_battery, has_solar = bool(home.pack.units), home.panels is not None
+    has_battery, has_solar = bool(home.pack.units), home.surroundings.panels is not None
     body: Json = {
         "energy_site_id": home.site_id,
         "device_type": "energy",
@@ -148,7 +148,7 @@ def site_info(home: Home) -> Json:
 
 
 def _product_components(home: Home) -> Json:
-    has_battery, has_solar = bool(home.pack.units), home.panels is not None
+    has_battery, has_solar = bool(home.pack.units), home.surroundings.panels is not None
     return {
         "battery": has_battery,
         **({"battery_type": home.pack.model.battery_type} if has_battery else {}),
@@ -163,7 +163,7 @@ def _product_components(home: Home) -> Json:
 
 def _components(home: Home) -> Json:
     spec, settings, permissions = home.spec, home.settings, home.permissions
-    has_battery, has_solar = bool(home.pack.units), home.panels is not None
+    has_battery, has_solar = bool(home.pack.units), home.surroundings.panels is not None
     components: Json = {
         "solar": has_solar,
         **({"solar_type": "pv_panel"} if has_solar else {}),

@@ -1,9 +1,13 @@
 """A Wall Connector at a home and the car on its cable."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from tesla_sandbox.world import World
+if TYPE_CHECKING:
+    from tesla_sandbox.cars.car import Car
 
 MOST_SESSIONS = 500
 
@@ -39,42 +43,61 @@ class WallConnector:
     Attributes:
         din: Its device identification number.
         vin: The car that is charged here when it is plugged in; None for no car.
+        car: That car, once it is in the world.
+        sessions: The stays on the cable, oldest first.
     """
 
     din: str
     vin: str | None
+    car: Car | None = None
     sessions: list[ChargeSession] = field(default_factory=list)
-    _meter_wh: float | None = None
-    _connected: bool = False
+    _read_wh: float = 0.0
+    _in_session: bool = False
 
-    def plugged_in(self, world: World) -> bool:
-        """Whether the car is on the cable now."""
-        return self.vin is not None and world.cars[self.vin].on_wall
+    @property
+    def plugged_in(self) -> bool:
+        """Whether the car is on the cable."""
+        return self.car is not None and self.car.on_wall
 
-    def power(self, world: World) -> float:
-        """Power in W that the car draws now."""
-        return world.cars[self.vin].charging_power_w() if self.vin is not None and self.plugged_in(world) else 0.0
+    @property
+    def power(self) -> float:
+        """Power in W that the car draws, at the moment up to which it has lived."""
+        return self.car.wall_power_w if self.car is not None and self.car.on_wall else 0.0
 
-    def state(self, world: World) -> ConnectorState:
+    @property
+    def state(self) -> ConnectorState:
         """What the Wall Connector says about itself."""
-        if not self.plugged_in(world):
+        if self.car is None or not self.car.on_wall:
             return ConnectorState.DISCONNECTED
-        return ConnectorState.CHARGING if self.power(world) > 0 else ConnectorState.CONNECTED
+        if self.power <= 0:
+            return ConnectorState.CONNECTED
+        return ConnectorState.CHARGING_REDUCED if self.car.charging.reduced else ConnectorState.CHARGING
 
-    def energy_since_last_look(self, world: World, now: float, seconds: float) -> float:
-        """Energy in Wh that the car drew in the past `seconds`; also continues the sessions."""
-        if self.vin is None:
-            return 0.0
-        car = world.cars[self.vin]
-        car.advance()
-        meter, connected = car.wall_energy_wh, car.on_wall
-        drawn = max(meter - self._meter_wh, 0.0) if self._meter_wh is not None else 0.0
-        self._meter_wh = meter
-        if connected and not self._connected:
+    def attach(self, car: Car, now: float) -> None:
+        """Begin with the car as it is now."""
+        self.car = car
+        self._read_wh = car.wall_energy_wh
+        self.follow_cable(now)
+
+    def follow_cable(self, now: float) -> None:
+        """Note that the cable was plugged in or pulled out just now."""
+        self._in_session = self.plugged_in
+        if self._in_session:
             self.sessions.append(ChargeSession(now))
             del self.sessions[:-MOST_SESSIONS]
-        elif connected or self._connected:
+
+    def energy_until(self, moment: float) -> float:
+        """Energy in Wh that the car draws from the last reading of the meter up to a moment."""
+        if self.car is None:
+            return 0.0
+        self.car.live_until(moment)
+        return self.car.wall_energy_wh - self._read_wh
+
+    def read_meter(self, moment: float, seconds: float) -> float:
+        """Energy in Wh that the car drew in the `seconds` before a moment; the session goes on."""
+        drawn = self.energy_until(moment)
+        self._read_wh += drawn
+        if self._in_session:
             self.sessions[-1].seconds += seconds
             self.sessions[-1].energy_wh += drawn
-        self._connected = connected
         return drawn
