@@ -29,6 +29,7 @@ class Refusal:
     retry_seconds: float | None = None
     quota_subjects: list[str] = field(default_factory=list)
     preconditions: list[str] = field(default_factory=list)
+    precondition_subjects: list[str] = field(default_factory=list)
     end_user_message: str = ""
     request_id: str = ""
     details_bytes: int = 0
@@ -67,6 +68,7 @@ def decoded(error: grpc.aio.AioRpcError) -> Refusal:
             refusal.quota_subjects = [violation.subject for violation in quota.violations]
         elif failure := _unpacked(packed, error_details_pb2.PreconditionFailure):
             refusal.preconditions = [violation.type for violation in failure.violations]
+            refusal.precondition_subjects = [violation.subject for violation in failure.violations]
         elif localized := _unpacked(packed, error_details_pb2.LocalizedMessage):
             refusal.end_user_message = localized.message
         elif request := _unpacked(packed, error_details_pb2.RequestInfo):

@@ -97,12 +97,14 @@ async def refused(
     assert not missing, (missing, refusal.metadata)
     if code is grpc.StatusCode.FAILED_PRECONDITION:
         assert reason_name(reason) in refusal.preconditions
+        assert all(refusal.precondition_subjects)
     if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED):
         assert refusal.retry_seconds is not None
         assert refusal.retry_seconds > 0
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         assert all(refusal.quota_subjects)
         assert refusal.quota_subjects
+    assert reason in [blocker.reason for blocker in refusal.blockers], "who must act is always stated"
     for blocker in refusal.blockers:
         expect_told(blocker)
     return refusal

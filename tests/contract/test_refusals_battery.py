@@ -152,9 +152,9 @@ async def test_an_export_rule_without_the_battery_stands_in_the_way_of_dischargi
     assert reasons(refusal.blockers) == ["NOT_EXPOSED_BY_VENDOR", "EXPORT_RULE_EXCLUDES_BATTERY"]
     blocker = refusal.blocker(Reason.REASON_EXPORT_RULE_EXCLUDES_BATTERY)
     assert blocker.metadata["exportRule"] == "EXPORT_RULE_SOLAR_ONLY"
-    assert [remedy.actor for remedy in blocker.remedies] == [Actor.ACTOR_CALLER, Actor.ACTOR_END_USER]
-    assert "SetExportRule" in blocker.remedies[0].steps[0]
-    assert "Energy Exports" in blocker.remedies[1].place
+    assert [remedy.actor for remedy in blocker.remedies] == [Actor.ACTOR_END_USER, Actor.ACTOR_CALLER]
+    assert "Energy Exports" in blocker.remedies[0].place
+    assert "SetExportRule" in blocker.remedies[1].steps[0]
     assert await sent(sandbox, solar_only) == []
 
 
@@ -162,9 +162,9 @@ async def test_grid_charging_that_is_off_stands_in_the_way_of_charging(home: Ten
     battery = await battery_of(home, "No grid charging")
     refusal = await refused(create(home, battery, CHARGE), PRECONDITION, Reason.REASON_NOT_EXPOSED_BY_VENDOR)
     blocker = refusal.blocker(Reason.REASON_GRID_CHARGING_DISABLED)
-    assert [remedy.actor for remedy in blocker.remedies] == [Actor.ACTOR_CALLER, Actor.ACTOR_END_USER]
-    assert "Grid Charging" in blocker.remedies[1].place
-    assert "settings" in blocker.remedies[1].verification
+    assert [remedy.actor for remedy in blocker.remedies] == [Actor.ACTOR_END_USER, Actor.ACTOR_CALLER]
+    assert "Grid Charging" in blocker.remedies[0].place
+    assert "settings" in blocker.remedies[0].verification
     assert "grid_charging_allowed=false" in blocker.evidence
     assert await sent(sandbox, battery) == []
 
@@ -195,7 +195,9 @@ async def test_time_based_control_that_the_site_cannot_run(home: Tenant, sandbox
         Reason.REASON_TIME_BASED_CONTROL_UNSUPPORTED,
         metadata=("device",),
     )
-    assert "Utility Rate Plan" in refusal.blockers[0].remedies[0].place
+    remedies = refusal.blockers[0].remedies
+    assert [remedy.actor for remedy in remedies] == [Actor.ACTOR_INSTALLER, Actor.ACTOR_END_USER]
+    assert "Utility Rate Plan" in remedies[1].place
     backup = await check(home, plain, mode(BatteryMode.BATTERY_MODE_BACKUP))
     assert reasons(backup.blockers) == [], "other modes are free, also after a refusal"
     assert await sent(sandbox, plain) == []
@@ -249,6 +251,7 @@ async def test_being_off_grid_stands_in_the_way_of_what_needs_the_grid_only(home
     await refresh(home, island)
     refusal = await refused(create(home, island, DISCHARGE), PRECONDITION, Reason.REASON_NOT_EXPOSED_BY_VENDOR)
     blocker = refusal.blocker(Reason.REASON_OFF_GRID)
+    assert [remedy.actor for remedy in blocker.remedies] == [Actor.ACTOR_END_USER, Actor.ACTOR_NOBODY]
     assert "Go Off-Grid" in blocker.remedies[0].place
     assert "off_grid=true" in blocker.evidence
     assert reasons((await check(home, island, reserve(40))).blockers) == []

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from wattbus.v1.blocker_pb2 import Actor
 from wattbus.v1.reason_pb2 import Reason
 
 from tests.turns import let_time_pass
@@ -250,6 +251,25 @@ async def test_a_connection_that_is_cut_leaves_the_outcome_of_a_write_open(make_
         with pytest.raises(Problem) as caught:
             await api.post(MemoryAccount(), WRITE, changes_something=True)
     assert caught.value.execution == Execution.UNKNOWN
+    assert caught.value.message.endswith(": the connection was cut before the answer was complete.")
+
+
+async def test_an_answer_that_breaks_off_is_told_in_plain_words(make_api: MakeApi) -> None:
+    async def break_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(break_off, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        api = make_api({"na": f"http://127.0.0.1:{port}"})
+        with pytest.raises(Problem) as caught:
+            await api.get(MemoryAccount(), "/api/1/products")
+    assert caught.value.message == "Tesla gave no usable answer to products: the answer broke off."
+    assert caught.value.metadata["connection"] == MemoryAccount().connection
+    assert caught.value.blockers[0].remedies[0].actor == Actor.ACTOR_VENDOR
 
 
 async def test_a_refused_connection_certainly_did_nothing(make_api: MakeApi) -> None:
@@ -262,6 +282,7 @@ async def test_a_refused_connection_certainly_did_nothing(make_api: MakeApi) -> 
         await api.post(MemoryAccount(), WRITE, changes_something=True)
     assert caught.value.reason == Reason.REASON_VENDOR_UNAVAILABLE
     assert caught.value.execution == Execution.NOT_SENT
+    assert caught.value.message.endswith(": no connection could be made to its host.")
 
 
 async def test_an_exchange_accepts_an_empty_success(make_api: MakeApi) -> None:

@@ -1,5 +1,5 @@
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from wattbus.v1.action_pb2 import ActionKind
+from wattbus.v1.blocker_pb2 import Actor
 from wattbus.v1.reason_pb2 import Reason
 from wattbus.v1.state_pb2 import ConnectivityStatus
 
@@ -14,6 +15,7 @@ from tests.vendors.tesla.account import ALL_SCOPES, MemoryAccount
 from tests.vendors.tesla.conftest import tesla_settings
 from tests.vendors.tesla.samples import battery, body, vehicle
 from wattbus_server.problem import Execution, Problem
+from wattbus_server.vendors.tesla.advice import LASTING
 from wattbus_server.vendors.tesla.exchange import Answer, Call
 from wattbus_server.vendors.tesla.refusal_rules import RULES
 from wattbus_server.vendors.tesla.refusals import Refusals, nominal_failure, retry_delay
@@ -28,25 +30,25 @@ class Expected:
     reason: str
     execution: Execution = Execution.REFUSED
     retry: timedelta | None = None
-    blocks: bool = False
+    lasts: bool = False
 
 
 EXPECTED = {
     "proxy_invalid_command": Expected("NOT_EXPOSED_BY_VENDOR"),
-    "token_expired": Expected("REAUTHORIZATION_REQUIRED", blocks=True),
-    "invalid_bearer_token": Expected("REAUTHORIZATION_REQUIRED", blocks=True),
-    "missing_scopes": Expected("SCOPE_MISSING", blocks=True),
-    "missing_scopes_location": Expected("SCOPE_MISSING", blocks=True),
-    "command_protocol_required": Expected("VENDOR_APPLICATION_NOT_CONFIGURED"),
-    "billing_limit_exceeded": Expected("VENDOR_BILLING_LIMIT_EXCEEDED", blocks=True),
+    "token_expired": Expected("REAUTHORIZATION_REQUIRED", lasts=True),
+    "invalid_bearer_token": Expected("REAUTHORIZATION_REQUIRED", lasts=True),
+    "missing_scopes": Expected("SCOPE_MISSING", lasts=True),
+    "missing_scopes_location": Expected("SCOPE_MISSING", lasts=True),
+    "command_protocol_required": Expected("VENDOR_APPLICATION_NOT_CONFIGURED", lasts=True),
+    "billing_limit_exceeded": Expected("VENDOR_BILLING_LIMIT_EXCEEDED", lasts=True),
     "vehicle_unavailable": Expected("VEHICLE_ASLEEP", retry=MINUTE),
     "vehicle_unavailable_legacy": Expected("VEHICLE_ASLEEP", retry=MINUTE),
     "timeout_short": Expected("DEVICE_OFFLINE", retry=MINUTE),
-    "partner_not_registered": Expected("APPLICATION_NOT_REGISTERED_IN_REGION", blocks=True),
-    "out_of_region": Expected("ACCOUNT_IN_OTHER_REGION", blocks=True),
+    "partner_not_registered": Expected("APPLICATION_NOT_REGISTERED_IN_REGION", lasts=True),
+    "out_of_region": Expected("ACCOUNT_IN_OTHER_REGION", lasts=True),
     "rate_limited_text": Expected("VENDOR_RATE_LIMITED", retry=timedelta(seconds=37)),
     "energy_upstream_internal_error": Expected("VENDOR_UNAVAILABLE", Execution.UNKNOWN, timedelta(seconds=30)),
-    "proxy_key_not_paired": Expected("VIRTUAL_KEY_NOT_PAIRED", blocks=True),
+    "proxy_key_not_paired": Expected("VIRTUAL_KEY_NOT_PAIRED", lasts=True),
     "proxy_vehicle_asleep": Expected("VEHICLE_ASLEEP", retry=MINUTE),
     "proxy_timeout": Expected("COMMAND_PATH_UNAVAILABLE", Execution.UNKNOWN, MINUTE),
     "proxy_bad_vin": Expected("RESOURCE_NOT_FOUND"),
@@ -92,8 +94,13 @@ def test_every_error_body_is_explained(case: str) -> None:
     assert problem.reason_name == expected.reason
     assert problem.execution == expected.execution
     assert problem.retry_delay == expected.retry
-    assert bool(problem.blockers) == expected.blocks
-    assert all(blocker.remedies and blocker.evidence for blocker in problem.blockers)
+    (blocker,) = problem.blockers
+    assert blocker.reason == problem.reason
+    assert blocker.message
+    assert blocker.evidence
+    assert all(remedy.actor and remedy.place and remedy.steps and remedy.verification for remedy in blocker.remedies)
+    assert blocker.remedies
+    assert (blocker.reason in LASTING) == expected.lasts
     assert problem.metadata["httpStatus"] == str(SAMPLES[case]["status"])
     assert problem.vendor_reason
 
@@ -129,7 +136,8 @@ def test_no_scope_is_blamed_without_evidence() -> None:
     assert "missingScopes" not in problem.metadata
     other = explain(answer(403, {"error": "Forbidden"}), scopes=frozenset())
     assert other.reason == Reason.REASON_VENDOR_ERROR_UNCLASSIFIED
-    assert other.blockers == ()
+    assert [blocker.reason for blocker in other.blockers] == [Reason.REASON_VENDOR_ERROR_UNCLASSIFIED]
+    assert not other.blockers[0].missing_scopes
 
 
 def test_the_narrowest_of_alternative_scopes_is_asked_for() -> None:
@@ -152,6 +160,42 @@ def test_a_missing_scope_blocks_only_the_named_actions() -> None:
     assert list(problem.blockers[0].missing_scopes) == ["vehicle_cmds"]
 
 
+def test_what_a_refusal_blocks_is_no_more_than_what_was_asked() -> None:
+    call = replace(COMMAND, blocked_actions=(ActionKind.ACTION_KIND_LOCK,))
+    for case in ("missing_scopes", "proxy_key_not_paired", "vehicle_unavailable", "command_protocol_required"):
+        assert list(explain(sample(case), call).blockers[0].blocked_actions) == [ActionKind.ACTION_KIND_LOCK]
+    for case in ("token_expired", "billing_limit_exceeded", "partner_not_registered"):
+        assert not explain(sample(case), call).blockers[0].blocked_actions, "no call gets through"
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_a_call_without_an_answer_names_device_and_connection_and_who_must_act(sent: bool) -> None:
+    problem = REFUSALS.unanswered(COMMAND, MemoryAccount(), "the connection was cut", sent=sent)
+    assert problem.reason == Reason.REASON_VENDOR_UNAVAILABLE
+    assert problem.metadata == {"device": vehicle().name, "connection": MemoryAccount().connection}
+    assert problem.blockers[0].remedies[0].actor == Actor.ACTOR_VENDOR
+    assert problem.execution == (Execution.UNKNOWN if sent else Execution.NOT_SENT)
+
+
+def test_an_unreadable_success_names_the_call_for_teslas_support() -> None:
+    problem = REFUSALS.unreadable(READ, answer(200, "<html>", x_txid="abc"), MemoryAccount(), "not JSON")
+    assert problem.metadata["device"] == vehicle().name
+    assert (problem.metadata["httpStatus"], problem.metadata["vendorRequest"]) == ("200", "abc")
+    assert problem.vendor_reason == "<html>"
+
+
+@pytest.mark.parametrize(
+    "reason", [Reason.REASON_VENDOR_UNAVAILABLE, Reason.REASON_VENDOR_RATE_LIMITED, Reason.REASON_ACCOUNT_LOCKED]
+)
+def test_a_token_that_cannot_be_had_says_whose_and_who_must_act(reason: Reason.ValueType) -> None:
+    met = Problem(reason, "No token.", retry_delay=MINUTE, metadata={"more": "facts"}, vendor_reason="words")
+    problem = REFUSALS.of_account(met, MemoryAccount())
+    assert problem.metadata == {"connection": MemoryAccount().connection, "more": "facts"}
+    assert (problem.retry_delay, problem.vendor_reason) == (MINUTE, "words")
+    assert problem.blockers[0].remedies
+    assert REFUSALS.of_account(problem, MemoryAccount()) is problem
+
+
 @pytest.mark.parametrize(
     ("status", "content", "call", "reason", "execution"),
     [
@@ -162,7 +206,11 @@ def test_a_missing_scope_blocks_only_the_named_actions() -> None:
         (404, {"error": "not_found"}, SITE_WRITE, "DEVICE_OFFLINE", Execution.REFUSED),
         (404, "", Call("GET", "/api/1/products"), "VENDOR_ERROR_UNCLASSIFIED", Execution.NOT_SENT),
         (405, {"error": "invalid_method"}, COMMAND, "VENDOR_ERROR_UNCLASSIFIED", Execution.REFUSED),
-        (405, "", COMMAND, "VEHICLE_IN_SERVICE", Execution.REFUSED),
+        (405, {"error": "vehicle is currently in service"}, COMMAND, "VEHICLE_IN_SERVICE", Execution.REFUSED),
+        (405, {"error": "in_service"}, COMMAND, "VEHICLE_IN_SERVICE", Execution.REFUSED),
+        (405, {"error": "in_service"}, SITE_WRITE, "VENDOR_ERROR_UNCLASSIFIED", Execution.REFUSED),
+        (405, "", COMMAND, "VENDOR_ERROR_UNCLASSIFIED", Execution.REFUSED),
+        (405, {"error": "not while driving"}, COMMAND, "VENDOR_ERROR_UNCLASSIFIED", Execution.REFUSED),
         (406, {"error": "not_a_JSON_request"}, COMMAND, "VENDOR_ERROR_UNCLASSIFIED", Execution.REFUSED),
         (412, {"error": "unsupported"}, COMMAND, "NOT_SUPPORTED_BY_DEVICE", Execution.REFUSED),
         (422, {"error": "invalid_resource"}, COMMAND, "NOT_SUPPORTED_BY_DEVICE", Execution.REFUSED),

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Iterable, Mapping
 
 import httpx
+import structlog
 from wattbus.v1.action_pb2 import ActionKind
 from wattbus.v1.reason_pb2 import Reason
 
@@ -11,10 +12,12 @@ from wattbus_server.problem import Problem
 from wattbus_server.settings import TeslaSettings
 from wattbus_server.vendors.contract import DeviceRecord, VendorAccount
 from wattbus_server.vendors.tesla.exchange import Answer, Call, UnreadableJsonError, parse_json
-from wattbus_server.vendors.tesla.http import HEADERS, certainly_not_sent, no_cookies
-from wattbus_server.vendors.tesla.refusals import Refusals, unanswered, unreadable
+from wattbus_server.vendors.tesla.http import HEADERS, certainly_not_sent, no_cookies, plain_words
+from wattbus_server.vendors.tesla.refusals import Refusals
 from wattbus_server.vendors.tesla.region import Regions
 from wattbus_server.vendors.tesla.scopes import ScopeRule
+
+log = structlog.get_logger()
 
 _REJECTED_TOKEN = 401
 _MISDIRECTED = 421
@@ -26,7 +29,8 @@ class FleetApi:
     def __init__(self, settings: TeslaSettings, transport: httpx.AsyncBaseTransport, refusals: Refusals) -> None:
         self.regions = Regions(settings)
         self._timeout = settings.request_timeout.total_seconds()
-        self._refusals = refusals
+        self.refusals = refusals
+        """Explains what comes back other than success."""
         self._client = httpx.AsyncClient(
             transport=transport,
             timeout=self._timeout,
@@ -54,7 +58,7 @@ class FleetApi:
             region: The region to ask instead of the account's.
         """
         call = Call("GET", path, params or {}, device=device, region=region)
-        return _response_member(call, await self.exchange(account, call))
+        return await self._response_member(account, call)
 
     async def post(
         self,
@@ -79,7 +83,7 @@ class FleetApi:
             blocked_actions: What a missing scope blocks. Empty: reading too.
         """
         call = Call("POST", path, {}, body, changes_something, device, scopes, tuple(blocked_actions))
-        return _response_member(call, await self.exchange(account, call))
+        return await self._response_member(account, call)
 
     async def exchange(self, account: VendorAccount, call: Call) -> Answer:
         """Make a call and return the whole successful answer, whose body may be empty or plain text.
@@ -89,17 +93,17 @@ class FleetApi:
         """
         region = self.regions.known(call.region or account.region)
         token = await self._token(account, account.access_token())
-        answer = await self._send(region, token, call)
+        answer = await self._send(account, region, token, call)
         if answer.status == _REJECTED_TOKEN and "mobile_access_disabled" not in answer.text:
             token = await self._token(account, account.replace_token(token))
-            answer = await self._send(region, token, call)
+            answer = await self._send(account, region, token, call)
         if answer.status == _MISDIRECTED and (other := self.regions.named_in(answer)) not in (None, region):
             region = str(other)
             await account.remember_region(region)
-            answer = await self._send(region, token, call)
+            answer = await self._send(account, region, token, call)
         if 200 <= answer.status < 300:
             return answer
-        raise self._refusals.problem(call, answer, account)
+        raise self.refusals.problem(call, answer, account)
 
     async def close(self) -> None:
         """Close the client and the transport that it was given."""
@@ -109,12 +113,12 @@ class FleetApi:
         try:
             return await getting
         except Problem as problem:
-            explained = self._refusals.of_account(problem, account)
+            explained = self.refusals.of_account(problem, account)
             if explained is problem:
                 raise
             raise explained from problem
 
-    async def _send(self, region: str, token: str, call: Call) -> Answer:
+    async def _send(self, account: VendorAccount, region: str, token: str, call: Call) -> Answer:
         url = self.regions.base_url(region) + call.path
         body = None if call.method == "GET" else dict(call.body or {})
         try:
@@ -127,9 +131,12 @@ class FleetApi:
                     headers={"authorization": f"Bearer {token}"},
                 )
         except TimeoutError:
-            raise unanswered(call, f"no answer within {self._timeout:g} s", sent=True) from None
+            why = f"no answer within {self._timeout:g} s"
+            raise self.refusals.unanswered(call, account, why, sent=True) from None
         except httpx.TransportError as error:
-            raise unanswered(call, _cause(error), sent=not certainly_not_sent(error)) from error
+            log.info("tesla_call_unanswered", operation=call.operation, error=repr(error.__cause__ or error)[:200])
+            sent = not certainly_not_sent(error)
+            raise self.refusals.unanswered(call, account, plain_words(error), sent=sent) from error
         except httpx.InvalidURL as error:
             raise Problem(Reason.REASON_INTERNAL, f"A Fleet API address is malformed: {error}.") from error
         return Answer(
@@ -139,17 +146,12 @@ class FleetApi:
             region=region,
         )
 
-
-def _response_member(call: Call, answer: Answer) -> object:
-    try:
-        body = parse_json(answer.text)
-    except UnreadableJsonError as error:
-        raise unreadable(call, answer, "not JSON") from error
-    if not isinstance(body, dict) or "response" not in body:
-        raise unreadable(call, answer, "no `response` in it")
-    return body["response"]
-
-
-def _cause(error: httpx.TransportError) -> str:
-    text = str(error)[:200]
-    return f"{type(error.__cause__ or error).__name__}" + (f" ({text})" if text else "")
+    async def _response_member(self, account: VendorAccount, call: Call) -> object:
+        answer = await self.exchange(account, call)
+        try:
+            body = parse_json(answer.text)
+        except UnreadableJsonError as error:
+            raise self.refusals.unreadable(call, answer, account, "not JSON") from error
+        if not isinstance(body, dict) or "response" not in body:
+            raise self.refusals.unreadable(call, answer, account, "no `response` in it")
+        return body["response"]

@@ -1,6 +1,6 @@
 """How Tesla is reached over HTTP: one fast transport, with bounds, without cookies, redirects or compression."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import aiohttp
@@ -83,6 +83,27 @@ def certainly_not_sent(error: httpx.TransportError) -> bool:
     The transport reports lost connections as connect errors too, so only the cause can tell.
     """
     return isinstance(error.__cause__, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+
+
+_PLAIN_WORDS: Mapping[type[BaseException], str] = {
+    aiohttp.ClientConnectorDNSError: "the name of its host was not found",
+    aiohttp.ClientSSLError: "no secure connection could be made to its host",
+    aiohttp.ClientConnectorError: "no connection could be made to its host",
+    TimeoutError: "no answer came in time",
+    aiohttp.ClientPayloadError: "the answer broke off",
+    aiohttp.ClientConnectionError: "the connection was cut before the answer was complete",
+}
+"""By the kind of failure, the most exact kind first."""
+
+
+def plain_words(error: Exception) -> str:
+    """Say why a request brought no usable answer, in words for people; the log keeps the technical ones."""
+    if isinstance(error, AnswerRefusedError):
+        return str(error)
+    found = (
+        words for kind, words in _PLAIN_WORDS.items() if isinstance(error.__cause__, kind) or isinstance(error, kind)
+    )
+    return next(found, "the connection failed")
 
 
 def _new_session() -> aiohttp.ClientSession:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import httpx
+import structlog
 from authlib.integrations.base_client import OAuthError
 from wattbus.v1.blocker_pb2 import Blocker
 from wattbus.v1.connection_pb2 import Access
@@ -21,7 +22,7 @@ from wattbus_server.problem import Problem
 from wattbus_server.settings import TeslaSettings
 from wattbus_server.vendors.contract import AuthorizationRequest, Grant
 from wattbus_server.vendors.tesla.exchange import VENDOR_WORDS_LIMIT, Answer, plain_text
-from wattbus_server.vendors.tesla.http import HEADERS, no_cookies
+from wattbus_server.vendors.tesla.http import HEADERS, no_cookies, plain_words
 from wattbus_server.vendors.tesla.refusals import retry_delay
 from wattbus_server.vendors.tesla.region import Regions
 from wattbus_server.vendors.tesla.remedies import TeslaRemedies
@@ -41,6 +42,8 @@ with warnings.catch_warnings():
     from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 Result = TypeVar("Result")
+
+log = structlog.get_logger()
 
 _RETRY = timedelta(seconds=10)
 _NEEDS_KEY = frozenset({Access.ACCESS_CHARGE_VEHICLES, Access.ACCESS_COMMAND_VEHICLES})
@@ -200,13 +203,10 @@ class TeslaOAuth:
             raise self._failed(error.response) from None
         except (TimeoutError, httpx.HTTPError, *_UNREADABLE) as error:
             # The text of the error may hold what was sent; its kind is enough.
-            raise self._problem(
-                _Refusal(
-                    Reason.REASON_VENDOR_UNAVAILABLE,
-                    f"Tesla's token endpoint gave no usable answer ({type(error).__name__}).",
-                    retry=_RETRY,
-                )
-            ) from None
+            log.info("tesla_token_unanswered", error=type(error).__name__)
+            why = "it cannot be read" if isinstance(error, _UNREADABLE) else plain_words(error)
+            message = f"Tesla's token endpoint gave no usable answer: {why}."
+            raise self._problem(_Refusal(Reason.REASON_VENDOR_UNAVAILABLE, message, retry=_RETRY)) from None
 
     async def _grant(self, answer: Mapping[str, Any], *, fallback_refresh_token: str, nonce: str | None) -> Grant:
         """Read a token answer; with a nonce the identity token is checked too."""

@@ -5,11 +5,10 @@ billing-and-limits (which calls cost).
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 from wattbus.v1.device_pb2 import DeviceKind
-from wattbus.v1.reason_pb2 import Reason
 from wattbus.v1.state_pb2 import Connectivity, ConnectivityStatus, DeviceState
 
 from wattbus_server.problem import Problem
@@ -28,14 +27,6 @@ _SITE_INFO = "site_info"
 _VEHICLE_DATA = "vehicle_data"
 
 _DATA_GROUPS = ("charge_state", "climate_state", "drive_state", "vehicle_config", "vehicle_state")
-_AWAY_RETRY = timedelta(seconds=60)
-_AWAY = {
-    ConnectivityStatus.CONNECTIVITY_STATUS_ASLEEP: (Reason.REASON_VEHICLE_ASLEEP, "The vehicle is asleep."),
-    ConnectivityStatus.CONNECTIVITY_STATUS_OFFLINE: (
-        Reason.REASON_DEVICE_OFFLINE,
-        "The vehicle is offline; it may be asleep, and then it can be woken.",
-    ),
-}
 
 
 class TeslaReader:
@@ -102,12 +93,7 @@ class TeslaReader:
         record = await self.record(account, device)
         found = vehicle.connectivity(record, datetime.now(UTC))
         if found is None:
-            raise Problem(
-                Reason.REASON_VENDOR_UNAVAILABLE,
-                "Tesla's record of the vehicle does not say whether it is online.",
-                metadata={"device": device.name},
-                retry_delay=_AWAY_RETRY,
-            )
+            raise self._api.refusals.unclear(account, device)
         return DeviceState(device=device.name, connectivity=found)
 
     async def products(self, account: VendorAccount) -> list[Body]:
@@ -145,16 +131,8 @@ class TeslaReader:
     async def _vehicle_data(self, account: VendorAccount, device: DeviceRecord) -> list[DeviceState]:
         """Read the vehicle in full (billed), after its record (free) has said that it is online."""
         seen = await self.connectivity(account, device)
-        if away := _AWAY.get(seen.connectivity.status):
-            reason, message = away
-            raise Problem(
-                reason,
-                message,
-                metadata={"device": device.name},
-                retry_delay=_AWAY_RETRY,
-                vendor_reason=seen.connectivity.vendor_status,
-                observed=(seen,),
-            )
+        if away := self._api.refusals.away(account, device, seen):
+            raise away
         groups = (*_DATA_GROUPS, "location_data") if VEHICLE_LOCATION in account.scopes else _DATA_GROUPS
         path = f"{vehicle_path(device)}/{_VEHICLE_DATA}"
         data = await self._api.get(account, path, {"endpoints": ";".join(groups)}, device=device)

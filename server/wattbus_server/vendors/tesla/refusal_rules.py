@@ -46,8 +46,6 @@ class Rule:
     """What is known of a call that asked for a change."""
     retry: timedelta | None = None
     """When to try again if the answer does not say. None: waiting does not help."""
-    blocks: bool = False
-    """True if it lasts until somebody acts, so that it is a blocker."""
     setting: str = ""
     """The setting that the operator lacks, if that is the reason."""
 
@@ -72,33 +70,28 @@ RULES: tuple[Rule, ...] = (
         _R.REASON_REMOTE_ACCESS_DISABLED,
         "Mobile access is switched off in the vehicle.",
         words="mobile_access_disabled",
-        blocks=True,
     ),
     Rule(
         _status(401),
         _R.REASON_REAUTHORIZATION_REQUIRED,
         "Tesla accepts no token of this account any more.",
-        blocks=True,
     ),
     Rule(
         _status(402),
         _R.REASON_VENDOR_BILLING_LIMIT_EXCEEDED,
         "Tesla asks the application's owner to pay first.",
-        blocks=True,
     ),
     Rule(
         _status(403),
         _R.REASON_VENDOR_BILLING_LIMIT_EXCEEDED,
         "The application reached its billing limit at Tesla; Tesla refuses all its calls.",
         words="exceeded_limit",
-        blocks=True,
     ),
     Rule(
         _status(403),
         _R.REASON_SCOPE_MISSING,
         "The end user did not grant a permission that this needs.",
         words="missing scope",
-        blocks=True,
     ),
     Rule(
         _status(403),
@@ -136,8 +129,15 @@ RULES: tuple[Rule, ...] = (
         _status(405),
         _R.REASON_VEHICLE_IN_SERVICE,
         "The vehicle is in service.",
+        words="in service",
         about=About.VEHICLE,
-        blocks=True,
+    ),
+    Rule(
+        _status(405),
+        _R.REASON_VEHICLE_IN_SERVICE,
+        "The vehicle is in service.",
+        words="in_service",
+        about=About.VEHICLE,
     ),
     Rule(
         _status(408),
@@ -164,7 +164,6 @@ RULES: tuple[Rule, ...] = (
         _R.REASON_APPLICATION_NOT_REGISTERED_IN_REGION,
         "The application is not registered in the region of the account.",
         words="must be registered",
-        blocks=True,
     ),
     Rule(
         _status(412),
@@ -176,7 +175,6 @@ RULES: tuple[Rule, ...] = (
         _status(421),
         _R.REASON_ACCOUNT_IN_OTHER_REGION,
         "The account lives in a region that this server is not configured for.",
-        blocks=True,
     ),
     Rule(
         _status(422),
@@ -188,7 +186,6 @@ RULES: tuple[Rule, ...] = (
         _status(423),
         _R.REASON_ACCOUNT_LOCKED,
         "Tesla locked the account.",
-        blocks=True,
     ),
     Rule(
         _status(424),
@@ -210,7 +207,6 @@ RULES: tuple[Rule, ...] = (
         _R.REASON_VIRTUAL_KEY_NOT_PAIRED,
         "The operator's virtual key is not on the vehicle.",
         words="public key has not been paired",
-        blocks=True,
     ),
     Rule(
         range(500, 504),

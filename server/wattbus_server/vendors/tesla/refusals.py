@@ -1,7 +1,7 @@
 """Turns what Tesla answers into the one domain error: this is the only place where that happens."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -11,7 +11,9 @@ from wattbus.v1.reason_pb2 import Reason
 from wattbus.v1.state_pb2 import Connectivity, ConnectivityStatus, DeviceState
 
 from wattbus_server.problem import Execution, Problem
-from wattbus_server.vendors.contract import VendorAccount
+from wattbus_server.vendors.contract import DeviceRecord, VendorAccount
+from wattbus_server.vendors.tesla.advice import ADVICE
+from wattbus_server.vendors.tesla.advice.rows import Breadth
 from wattbus_server.vendors.tesla.exchange import Answer, Call, plain_text
 from wattbus_server.vendors.tesla.normalize.fields import timestamp
 from wattbus_server.vendors.tesla.refusal_rules import About, Rule, rule_for
@@ -28,11 +30,24 @@ _AWAY = {
     Reason.REASON_DEVICE_OFFLINE: ConnectivityStatus.CONNECTIVITY_STATUS_OFFLINE,
 }
 
-_OF_ACCOUNT = frozenset({Reason.REASON_REAUTHORIZATION_REQUIRED, Reason.REASON_ACCOUNT_LOCKED})
+_AWAY_RETRY = timedelta(seconds=60)
+_SEEN_AWAY = {
+    ConnectivityStatus.CONNECTIVITY_STATUS_ASLEEP: (Reason.REASON_VEHICLE_ASLEEP, "The vehicle is asleep."),
+    ConnectivityStatus.CONNECTIVITY_STATUS_OFFLINE: (
+        Reason.REASON_DEVICE_OFFLINE,
+        "The vehicle is offline; it may be asleep, and then it can be woken.",
+    ),
+}
+
+# What they block depends on the call that met them; the other reasons of accounts and applications block everything.
+_OF_WHAT_WAS_ASKED = frozenset({Reason.REASON_SCOPE_MISSING, Reason.REASON_VENDOR_APPLICATION_NOT_CONFIGURED})
 
 
 class Refusals:
-    """Explains refusals; the blockers in the explanations come from `remedies`."""
+    """Explains refusals; the blockers in the explanations come from `remedies`.
+
+    Every explanation has one, so that who must act is always said, also of what passes by itself.
+    """
 
     def __init__(self, remedies: TeslaRemedies) -> None:
         self._remedies = remedies
@@ -44,7 +59,7 @@ class Refusals:
         return Problem(
             rule.reason,
             f"{rule.message} ({call.operation}, HTTP {answer.status})",
-            blockers=self._blockers(rule, call, answer, account, scopes),
+            blockers=(self._blocker(rule, call, answer, account, scopes),),
             metadata=_metadata(rule, call, answer, account, scopes),
             retry_delay=retry_delay(answer) or rule.retry if rule.retry else None,
             execution=rule.execution if call.changes_something else Execution.NOT_SENT,
@@ -52,31 +67,84 @@ class Refusals:
             observed=_observed(rule, call),
         )
 
-    def of_account(self, problem: Problem, account: VendorAccount) -> Problem:
-        """Add the blocker to a problem with the grant, which whoever keeps tokens raises without one."""
-        if problem.blockers or problem.reason not in _OF_ACCOUNT:
-            return problem
+    def unreadable(self, call: Call, answer: Answer, account: VendorAccount, why: str) -> Problem:
+        """Explain a successful answer that cannot be read: whatever was asked may have been done."""
+        message = f"Tesla answered {call.operation} with something unreadable: {why}."
+        problem = self._unavailable(call, account, message, sent=True)
+        facts = {"httpStatus": str(answer.status)} | ({"vendorRequest": answer.txid} if answer.txid else {})
+        return replace(problem, metadata={**problem.metadata, **facts}, vendor_reason=answer.words)
+
+    def unanswered(self, call: Call, account: VendorAccount, why: str, *, sent: bool) -> Problem:
+        """Explain a call that brought no answer."""
+        return self._unavailable(call, account, f"Tesla gave no usable answer to {call.operation}: {why}.", sent=sent)
+
+    def away(self, account: VendorAccount, device: DeviceRecord, seen: DeviceState) -> Problem | None:
+        """Explain why a vehicle cannot be read whose record was just seen; None if it is reachable."""
+        row = _SEEN_AWAY.get(seen.connectivity.status)
+        if row is None:
+            return None
+        reason, message = row
+        words = seen.connectivity.vendor_status
+        problem = self._remedies.problem(
+            reason, account=account, device=device, vendor_reason=words, message=message, retry_delay=_AWAY_RETRY
+        )
+        return replace(problem, observed=(seen,))
+
+    def unclear(self, account: VendorAccount, device: DeviceRecord) -> Problem:
+        """Explain a record of a vehicle that does not tell its connectivity."""
         return self._remedies.problem(
-            problem.reason, account=account, message=problem.message, vendor_reason=problem.vendor_reason
+            Reason.REASON_VENDOR_UNAVAILABLE,
+            account=account,
+            device=device,
+            message="Tesla's record of the vehicle does not say whether it is online.",
+            retry_delay=_AWAY_RETRY,
         )
 
-    def _blockers(
-        self, rule: Rule, call: Call, answer: Answer, account: VendorAccount, scopes: "_ScopeFacts"
-    ) -> tuple[Blocker, ...]:
-        if not rule.blocks:
-            return ()
+    def of_account(self, problem: Problem, account: VendorAccount) -> Problem:
+        """Add the blocker to a problem with the grant, which whoever keeps tokens raises without one."""
+        if problem.blockers or problem.reason not in ADVICE:
+            return problem
         blocker = self._remedies.blocker(
+            problem.reason,
+            account=account,
+            message=problem.message,
+            evidence=problem.vendor_reason,
+            setting=problem.metadata.get("setting", ""),
+            region=problem.metadata.get("region", ""),
+        )
+        return replace(problem, blockers=(blocker,), metadata={"connection": account.connection, **problem.metadata})
+
+    def _unavailable(self, call: Call, account: VendorAccount, message: str, *, sent: bool) -> Problem:
+        return self._remedies.problem(
+            Reason.REASON_VENDOR_UNAVAILABLE,
+            account=account,
+            device=call.device,
+            message=message,
+            retry_delay=_SOON,
+            execution=Execution.UNKNOWN if call.changes_something and sent else Execution.NOT_SENT,
+        )
+
+    def _blocker(
+        self, rule: Rule, call: Call, answer: Answer, account: VendorAccount, scopes: "_ScopeFacts"
+    ) -> Blocker:
+        advice = ADVICE[rule.reason]
+        narrow = advice.breadth is Breadth.DEVICE or rule.reason in _OF_WHAT_WAS_ASKED
+        return self._remedies.blocker(
             rule.reason,
             account=account,
             device=call.device,
             evidence=_evidence(answer),
-            blocked_actions=call.blocked_actions if rule.reason == Reason.REASON_SCOPE_MISSING else (),
+            message="" if advice.lasts else rule.message,
+            blocked_actions=call.blocked_actions if narrow else (),
             required_scopes=scopes.required,
             missing_scopes=scopes.missing,
             region=answer.region,
             setting=rule.setting,
+            vendor_reason=answer.words,
+            http_status=answer.status,
+            resource_type="device" if call.device else "",
+            resource_name=call.device.name if call.device else "",
         )
-        return (blocker,)
 
 
 def _observed(rule: Rule, call: Call) -> tuple[DeviceState, ...]:
@@ -86,28 +154,6 @@ def _observed(rule: Rule, call: Call) -> tuple[DeviceState, ...]:
         return ()
     connectivity = Connectivity(observe_time=timestamp(datetime.now(UTC)), status=status)
     return (DeviceState(device=call.device.name, connectivity=connectivity),)
-
-
-def unreadable(call: Call, answer: Answer, why: str) -> Problem:
-    """Explain a successful answer that cannot be read: whatever was asked may have been done."""
-    return Problem(
-        Reason.REASON_VENDOR_UNAVAILABLE,
-        f"Tesla answered {call.operation} with something unreadable: {why}.",
-        metadata={"httpStatus": str(answer.status)} | ({"vendorRequest": answer.txid} if answer.txid else {}),
-        retry_delay=_SOON,
-        execution=Execution.UNKNOWN if call.changes_something else Execution.NOT_SENT,
-        vendor_reason=answer.words,
-    )
-
-
-def unanswered(call: Call, why: str, *, sent: bool) -> Problem:
-    """Explain a call that brought no answer."""
-    return Problem(
-        Reason.REASON_VENDOR_UNAVAILABLE,
-        f"Tesla did not answer {call.operation}: {why}.",
-        retry_delay=_SOON,
-        execution=Execution.UNKNOWN if call.changes_something and sent else Execution.NOT_SENT,
-    )
 
 
 def retry_delay(answer: Answer) -> timedelta | None:

@@ -11,12 +11,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import structlog
 from joserfc import jwt
 from joserfc.errors import ExpiredTokenError, InvalidClaimError, JoseError
 from joserfc.jwk import KeySet
 
 from wattbus_server.settings import TeslaSettings
 from wattbus_server.vendors.tesla.exchange import UnreadableJsonError, parse_json, plain_text
+from wattbus_server.vendors.tesla.http import plain_words
+
+log = structlog.get_logger()
 
 _ALGORITHMS = ["RS256"]
 _CLOCK_LEEWAY_SECONDS = 300
@@ -118,10 +122,13 @@ class VendorKeys:
             async with asyncio.timeout(self._timeout):
                 response = await self._client.get(url)
             body = parse_json(response.text)
-        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, UnreadableJsonError) as error:
-            raise KeysUnavailableError(f"{type(error).__name__} while reading the keys") from error
+        except UnreadableJsonError as error:
+            raise KeysUnavailableError("they are not JSON") from error
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
+            log.info("tesla_keys_unanswered", error=repr(error.__cause__ or error)[:200])
+            raise KeysUnavailableError(plain_words(error)) from error
         if response.status_code != 200 or not isinstance(body, dict):
-            raise KeysUnavailableError(f"HTTP {response.status_code} while reading the keys")
+            raise KeysUnavailableError(f"HTTP {response.status_code}")
         return body
 
 

@@ -4,10 +4,12 @@ import re
 from typing import Any
 
 import pytest
+from wattbus.v1.blocker_pb2 import Actor
 from wattbus.v1.reason_pb2 import Reason
 
 from tests.vendors.tesla.control.test_refusing import VEHICLE, Account
 from wattbus_server.blockers import catalogue
+from wattbus_server.blockers.catalogue import Healing
 from wattbus_server.problem import Execution
 from wattbus_server.settings import TeslaSettings
 from wattbus_server.vendors.tesla.advice import ADVICE
@@ -31,16 +33,38 @@ FACTS: dict[str, Any] = {
     "minimum": "50",
     "parameter": "limit_percent",
     "region": "eu",
+    "resource_name": "devices/gone",
+    "resource_type": "device",
     "setting": "export rule",
     "vendor_reason": "no_power",
     "wanted": "30",
 }
 REASONS = sorted(ADVICE)
+REGULAR = re.compile(r"about every|when it starts|finishes the link|next access token")
 
 
 def test_every_reason_that_concerns_devices_has_advice() -> None:
     of_devices = {reason for reason in Reason.values() if reason >= Reason.REASON_SCOPE_MISSING}
-    assert set(ADVICE) == of_devices - OF_LINKING
+    assert set(ADVICE) == (of_devices - OF_LINKING) | {Reason.REASON_RESOURCE_NOT_FOUND}
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=Reason.Name)
+def test_the_best_remedy_is_for_the_one_who_acts_by_the_catalogue(reason: Reason.ValueType) -> None:
+    wire = Actor.Name(ADVICE[reason].remedies[0].actor)
+    assert wire == Actor.Name(catalogue.entry(reason).actor)
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=Reason.Name)
+def test_what_lasts_is_what_the_catalogue_records(reason: Reason.ValueType) -> None:
+    assert ADVICE[reason].lasts == catalogue.entry(reason).lasting
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=Reason.Name)
+def test_a_check_is_promised_exactly_where_the_server_verifies(reason: Reason.ValueType) -> None:
+    verified = catalogue.entry(reason).healing is Healing.VERIFIED
+    for remedy in ADVICE[reason].remedies:
+        assert not verified or REGULAR.search(remedy.verification), remedy
+        assert verified or "{interval}" not in remedy.verification, remedy
 
 
 @pytest.mark.parametrize("reason", REASONS, ids=Reason.Name)

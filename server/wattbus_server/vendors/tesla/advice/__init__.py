@@ -16,3 +16,6 @@ ADVICE: Mapping[Reason.ValueType, AdviceRow] = MappingProxyType(
     {**ACCOUNT_ADVICE, **VEHICLE_ADVICE, **SITE_ADVICE, **DEVICE_ADVICE, **OPERATOR_ADVICE}
 )
 """Every reason that the adapter can give."""
+
+LASTING = frozenset(reason for reason, row in ADVICE.items() if row.lasts)
+"""Reasons that stay until somebody acts."""

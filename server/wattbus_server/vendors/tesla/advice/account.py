@@ -9,7 +9,6 @@ from wattbus_server.vendors.tesla.advice import notice
 from wattbus_server.vendors.tesla.advice.pages import DOCS
 from wattbus_server.vendors.tesla.advice.rows import AdviceRow, Breadth, RemedyRow
 
-_RETRY = RemedyRow(Actor.ACTOR_NOBODY, "Nowhere: it passes with time", ("Try again later.",), notice.ACCOUNT)
 _LINK_AGAIN = RemedyRow(
     Actor.ACTOR_END_USER,
     "A link page of this server",
@@ -72,7 +71,20 @@ ACCOUNT_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
         ("region",),
     ),
     Reason.REASON_VENDOR_UNAVAILABLE: AdviceRow(
-        "Tesla's service failed, timed out or sent something unreadable.", (_RETRY,), Breadth.CONNECTION
+        "Tesla's service failed, timed out or sent something unreadable.",
+        (
+            RemedyRow(
+                Actor.ACTOR_VENDOR,
+                "Tesla's service",
+                (
+                    "Tesla must repair it; nobody else can.",
+                    "Wait as long as the error says, then try again.",
+                ),
+                notice.NEXT_CALL,
+            ),
+        ),
+        Breadth.CONNECTION,
+        lasts=False,
     ),
     Reason.REASON_VENDOR_RATE_LIMITED: AdviceRow(
         "Tesla's rate limit for this device is reached.",
@@ -81,9 +93,10 @@ ACCOUNT_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                 Actor.ACTOR_NOBODY,
                 "Nowhere: it passes within about a minute",
                 ("Wait as long as the error says, then try again.", "Send fewer calls for this device."),
-                notice.NEXT_TRY,
+                notice.NEXT_CALL,
             ),
         ),
+        lasts=False,
     ),
     Reason.REASON_BUDGET_EXHAUSTED: AdviceRow(
         "The operator's own budget for calls to Tesla is used up.",
@@ -96,6 +109,7 @@ ACCOUNT_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
             ),
         ),
         Breadth.APPLICATION,
+        lasts=False,
     ),
     Reason.REASON_VENDOR_ERROR_UNCLASSIFIED: AdviceRow(
         "Tesla refused with words that this server does not know.",
@@ -104,10 +118,11 @@ ACCOUNT_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                 Actor.ACTOR_OPERATOR,
                 "This server's log and Tesla's answer",
                 ("Read Tesla's words in the evidence.", "Report them to the Wattbus project if they recur."),
-                notice.NEXT_TRY,
+                notice.NEXT_CALL,
             ),
         ),
         metadata=("vendor_reason", "http_status"),
+        lasts=False,
     ),
 }
 """What concerns the end user's account, or Tesla's service itself."""

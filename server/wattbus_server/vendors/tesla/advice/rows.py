@@ -42,3 +42,5 @@ class AdviceRow:
     breadth: Breadth = Breadth.DEVICE
     metadata: tuple[str, ...] = ()
     """The facts that `reason.proto` promises as metadata, beside `device` and `connection`."""
+    lasts: bool = True
+    """Whether it stays until somebody acts, so that it may refuse commands that it was not met by."""

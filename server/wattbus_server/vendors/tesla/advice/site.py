@@ -35,15 +35,15 @@ SITE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
         "The export rule keeps battery energy from flowing to the grid.",
         (
             RemedyRow(
-                Actor.ACTOR_CALLER,
-                "Your call",
-                ("Send SetExportRule with EXPORT_RULE_SOLAR_AND_BATTERY, if the end user agrees.",),
-                notice.SETTINGS,
-            ),
-            RemedyRow(
                 Actor.ACTOR_END_USER,
                 f"{_APP_ENERGY}, Settings, Energy Exports",
                 ("Choose Everything (solar and battery).",),
+                notice.SETTINGS,
+            ),
+            RemedyRow(
+                Actor.ACTOR_CALLER,
+                "Your call",
+                ("If the end user agrees, send SetExportRule with EXPORT_RULE_SOLAR_AND_BATTERY.",),
                 notice.SETTINGS,
             ),
         ),
@@ -53,13 +53,13 @@ SITE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
         "Charging the battery from the grid is switched off.",
         (
             RemedyRow(
-                Actor.ACTOR_CALLER,
-                "Your call",
-                ("Send SetGridCharging with allowed, if the end user agrees.",),
-                notice.SETTINGS,
+                Actor.ACTOR_END_USER, f"{_APP_ENERGY}, Settings, Grid Charging", ("Switch it on.",), notice.SETTINGS
             ),
             RemedyRow(
-                Actor.ACTOR_END_USER, f"{_APP_ENERGY}, Settings, Grid Charging", ("Switch it on.",), notice.SETTINGS
+                Actor.ACTOR_CALLER,
+                "Your call",
+                ("If the end user agrees, send SetGridCharging with allowed.",),
+                notice.SETTINGS,
             ),
         ),
     ),
@@ -82,12 +82,15 @@ SITE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
         "The site cannot run time-based control.",
         (
             RemedyRow(
+                Actor.ACTOR_INSTALLER,
+                "The installer of the system",
+                ("Find out whether the system supports time-based control, and set it up.",),
+                notice.SETTINGS,
+            ),
+            RemedyRow(
                 Actor.ACTOR_END_USER,
                 f"{_APP_ENERGY}, Settings, Utility Rate Plan",
-                (
-                    "Enter the utility rate plan, which time-based control needs.",
-                    "If the app does not offer it, ask the installer whether the system supports it.",
-                ),
+                ("If the app offers it, enter the utility rate plan, by which time-based control decides.",),
                 notice.SETTINGS,
             ),
         ),
@@ -129,7 +132,13 @@ SITE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
             RemedyRow(
                 Actor.ACTOR_END_USER,
                 f"{_APP_ENERGY}, Settings, Go Off-Grid",
-                ("If it was disconnected on purpose, connect it again.", "In an outage, wait until the grid is back."),
+                ("If it was disconnected on purpose, connect it again.",),
+                notice.LIVE,
+            ),
+            RemedyRow(
+                Actor.ACTOR_NOBODY,
+                "Nowhere: an outage ends when the grid is back",
+                ("In an outage, wait until the grid is back.",),
                 notice.LIVE,
             ),
         ),
@@ -154,6 +163,7 @@ SITE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
             ),
         ),
         metadata=("setting", "wanted", "found"),
+        lasts=False,
     ),
 }
 """What concerns one energy site."""

@@ -65,7 +65,7 @@ VEHICLE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                 Actor.ACTOR_END_USER,
                 "Vehicle's screen, Controls, Safety",
                 ("Switch on Allow Mobile Access.",),
-                notice.NEXT_COMMAND,
+                notice.ACCOUNT,
             ),
         ),
     ),
@@ -80,6 +80,7 @@ VEHICLE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
             ),
         ),
         metadata=("vendor_reason",),
+        lasts=False,
     ),
     Reason.REASON_VEHICLE_IN_SERVICE: AdviceRow(
         "The vehicle is in service mode or at a service centre.",
@@ -106,16 +107,20 @@ VEHICLE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
             RemedyRow(
                 Actor.ACTOR_CALLER,
                 "Your call",
-                ("Send the command again and let it wake the vehicle (wake_policy WAKE_POLICY_IF_ASLEEP).",),
-                notice.RECORD,
+                (
+                    "Send the command again and let it wake the vehicle (wake_policy WAKE_POLICY_IF_ASLEEP).",
+                    "To read it, send the action wake first.",
+                ),
+                notice.POLL,
             ),
             RemedyRow(
                 Actor.ACTOR_END_USER,
                 "Tesla app or at the vehicle",
                 ("Open the vehicle in the Tesla app, or a door, and make sure that it has mobile reception or Wi-Fi.",),
-                notice.RECORD,
+                notice.POLL,
             ),
         ),
+        lasts=False,
     ),
     Reason.REASON_COMMAND_PATH_UNAVAILABLE: AdviceRow(
         "The vehicle is online, yet Tesla's path for commands to it does not answer; waking does not help.",
@@ -130,6 +135,7 @@ VEHICLE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                 notice.NEXT_TRY,
             ),
         ),
+        lasts=False,
     ),
 }
 """What concerns one vehicle."""

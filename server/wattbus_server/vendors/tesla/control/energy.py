@@ -16,7 +16,7 @@ from wattbus_server.vendors.tesla.control.actions import kinds_with_scopes
 from wattbus_server.vendors.tesla.exchange import Answer, Call, plain_text
 from wattbus_server.vendors.tesla.normalize.fields import mapping, number
 from wattbus_server.vendors.tesla.polling import site_path
-from wattbus_server.vendors.tesla.refusals import Refusals, nominal_failure, unreadable
+from wattbus_server.vendors.tesla.refusals import Refusals, nominal_failure
 
 _REFUSED_WITHOUT_CODE = 400
 
@@ -50,7 +50,7 @@ class SiteWriter:
         if refused is not None:
             raise self._refusals.problem(call, replace(answer, status=refused), account)
         if answer.text.strip() and answer.json is None and answer.text.lstrip().startswith("<"):
-            raise unreadable(call, answer, "a web page")
+            raise self._refusals.unreadable(call, answer, account, "a web page")
         return Acceptance(f"{write.name}: {_success(answer)}")
 
 

@@ -15,6 +15,7 @@ from wattbus.v1.state_pb2 import DeviceState
 
 from wattbus_server.problem import Problem
 from wattbus_server.vendors.contract import CommandCheck, DeviceRecord, VendorAccount
+from wattbus_server.vendors.tesla.advice import LASTING
 from wattbus_server.vendors.tesla.control.action_row import ActionRow, SiteWrite, VehicleCommand, VehicleWake
 from wattbus_server.vendors.tesla.control.actions import WAKE_PRICE, row_of
 from wattbus_server.vendors.tesla.control.bounds import NumberBound
@@ -25,6 +26,8 @@ from wattbus_server.vendors.tesla.control.site_conditions import SITE_REASONS, s
 from wattbus_server.vendors.tesla.control.vehicle_conditions import VehicleCondition
 from wattbus_server.vendors.tesla.control.vehicle_way import SIGNED, VehicleWays
 from wattbus_server.vendors.tesla.remedies import TeslaRemedies
+
+_SAID_OF_COMMANDS = LASTING - {Reason.REASON_SCOPE_MISSING}
 
 
 class Preflight:
@@ -155,8 +158,11 @@ class Preflight:
 
 
 def _lasting(problem: Problem) -> list[Blocker]:
-    """Return what a failed free read says about the command. Reading needs scopes of its own, which do not block it."""
-    return [blocker for blocker in problem.blockers if blocker.reason != Reason.REASON_SCOPE_MISSING]
+    """Return what a failed free read says about the command.
+
+    Reading needs scopes of its own, which do not block it, and what passes by itself may pass before it is sent.
+    """
+    return [blocker for blocker in problem.blockers if blocker.reason in _SAID_OF_COMMANDS]
 
 
 def _is_known(state: DeviceState) -> bool:

@@ -217,7 +217,7 @@ class VehicleSender:
 
     async def _explained(self, account: VendorAccount, device: DeviceRecord, problem: Problem) -> Problem:
         """Say of a vehicle that cannot be reached whether it is away, or awake with a command path that is broken."""
-        if problem.reason not in _AWAY or problem.blockers:
+        if problem.reason not in _AWAY:
             return problem
         seen = await self._reads.connectivity(account, device)
         awake = seen is not None and reachable(seen)
