@@ -81,9 +81,8 @@ class Sandbox:
         self.scenario, self.world = scenario, world
         self.timeline = Timeline(world.clock)
         self.timeline.add(Script(world, scenario.script))
-        if self.outputs:
-            emitter = TelemetryEmitter(world, self.outputs.publish, self.timeline.nudge)
-            self.timeline.add(emitter, punctual=False)
+        emitter = TelemetryEmitter(world, self.outputs.publish, self.timeline.nudge)
+        self.timeline.add(emitter, punctual=False)
         self._app = build_app(world, self, self._started, open_control=self._open_control)
 
     def _open_outputs(self, spec: TelemetrySpec) -> None:

@@ -6,14 +6,15 @@ Every model refuses unknown keys, so that a misspelt key is an error and not a s
 from datetime import date, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tesla_sandbox.billing import MONTHLY_DISCOUNT_USD
 from tesla_sandbox.cars.spec import CarSpec, LocationSpec
+from tesla_sandbox.faults import checked_parameters
 from tesla_sandbox.fleet_api.rate_limits import DEFAULT_LIMITS, RateClass
 from tesla_sandbox.homes.tariff import check_tariff
 from tesla_sandbox.scopes import USER_SCOPES, Scope
@@ -212,6 +213,11 @@ class FaultStep(Step):
     count: int | None = Field(default=1, ge=1)
     parameters: dict[str, str | int | float | bool] = {}
 
+    @model_validator(mode="after")
+    def _fault_is_known(self) -> Self:
+        checked_parameters(self.fault, self.parameters)
+        return self
+
 
 class GrantStep(Step):
     """Changes what a person grants; without `scopes` everything is revoked."""
@@ -239,6 +245,11 @@ class FaultSpec(Spec):
     target: str | None = None
     count: int | None = Field(default=1, ge=1)
     parameters: dict[str, str | int | float | bool] = {}
+
+    @model_validator(mode="after")
+    def _fault_is_known(self) -> Self:
+        checked_parameters(self.name, self.parameters)
+        return self
 
 
 class Scenario(Spec):

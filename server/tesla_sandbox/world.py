@@ -20,6 +20,7 @@ from tesla_sandbox.fleet_api.rate_limits import RateLimits
 
 if TYPE_CHECKING:
     from tesla_sandbox.cars.car import Car
+    from tesla_sandbox.fleet_api.past_statuses import PastStatuses
     from tesla_sandbox.homes.home import Home
 
 REGIONS = ("na", "eu")
@@ -117,6 +118,7 @@ class World:
         self.grants: dict[tuple[str, str], Grant] = {}
         self.cars: dict[str, Car] = {}
         self.homes: dict[int, Home] = {}
+        self.past_statuses: dict[int, PastStatuses] = {}
         self.sessions: dict[str, str] = {}
         self.requests: deque[LoggedRequest] = deque(maxlen=REQUEST_LOG_LENGTH)
         self.base_url = "http://127.0.0.1:0"

@@ -355,6 +355,15 @@ async def test_a_lost_refresh_answer_can_be_repeated(person: Person) -> None:
     assert (await person.refresh()).status_code == 200
 
 
+async def test_only_a_refresh_can_lose_its_answer(stranger: Person) -> None:
+    await stranger.sandbox.control.inject_fault("token_race")
+    assert await stranger.partner_token()
+    await stranger.link()
+    assert (await stranger.refresh("nonsense")).status_code == 401
+    assert (await stranger.refresh()).status_code == 503
+    assert (await stranger.refresh()).status_code == 200
+
+
 async def test_an_access_token_can_be_refused_before_it_expires(person: Person) -> None:
     await person.sandbox.control.inject_fault("token_revoked_early", target=CLIENT_ID)
     for _ in range(2):

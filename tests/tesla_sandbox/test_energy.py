@@ -537,9 +537,47 @@ async def test_no_energy_left_leaves_the_fields_out(person: Person) -> None:
     assert "percentage_charged" in products[2]
 
 
-async def test_a_stale_answer_repeats_the_former_one(person: Person) -> None:
-    former = await live(person)
-    await person.sandbox.control.step(300)
-    await person.sandbox.control.inject_fault("stale_live_status", target=str(FREE_SITE))
-    assert await live(person) == former
-    assert (await live(person))["timestamp"] == "2026-06-21T12:05:00+02:00"
+async def stale(person: Person, seconds: float) -> Json:
+    await person.sandbox.control.inject_fault("stale_live_status", target=str(FREE_SITE), seconds=seconds)
+    return await live(person)
+
+
+async def test_a_stale_answer_is_that_of_so_many_seconds_ago(person: Person) -> None:
+    control = person.sandbox.control
+    shown = {}
+    for minutes in (0, 5, 10, 15):
+        shown[minutes] = await live(person)
+        await control.patch(f"/homes/{FREE_SITE}", {"load_override": 1000 + 100 * minutes})
+        await control.step(300)
+    assert len({str(body) for body in shown.values()}) == 4
+    assert await stale(person, 600) == shown[10]
+    assert await stale(person, 599) == shown[10]
+    assert await stale(person, 601) == shown[5]
+    assert await stale(person, 86_400) == shown[0]
+    assert (await live(person))["timestamp"] == "2026-06-21T12:20:00+02:00"
+
+
+async def test_a_stale_answer_of_a_home_that_nobody_watched_is_computed(person: Person) -> None:
+    first = await live(person)
+    await person.sandbox.control.step(3600)
+    before = await stale(person, 900)
+    assert before["timestamp"] == "2026-06-21T12:45:00+02:00"
+    assert before["energy_left"] != first["energy_left"]
+    assert await stale(person, 900) == before
+    assert (await live(person))["timestamp"] == "2026-06-21T13:00:00+02:00"
+
+
+async def test_a_stale_answer_is_never_older_than_the_world(person: Person) -> None:
+    await person.sandbox.control.step(60)
+    assert (await stale(person, 600))["timestamp"] == "2026-06-21T12:00:00+02:00"
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["calendar_history?kind=energy", "calendar_history?kind=backup", "telemetry_history?kind=charge"],
+)
+async def test_an_unreachable_site_tells_nothing_of_its_past(person: Person, query: str) -> None:
+    await person.sandbox.control.inject_fault("site_unreachable", target=str(FREE_SITE))
+    refused = await person.get(f"{FREE}/{query}")
+    assert (refused.status_code, refused.json()["error"]) == (500, "upstream internal error")
+    assert (await person.get(f"{FREE}/{query}")).status_code == 200

@@ -182,3 +182,37 @@ async def test_the_control_api_refuses_foreign_origins_and_bad_bodies(
     assert (await browser.put(f"{url}/scenario", content=b"users: [{mail: x}]")).status_code == 400
     assert (await browser.patch(f"{url}/homes/1", json={})).status_code == 404
     assert (await browser.put(f"{url}/grants/{EMAIL}/nobody", json={"scopes": []})).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "problem"),
+    [
+        ("slow_answer", {"secnds": 5}, "slow_answer has no parameter 'secnds'; it has: seconds (a number from 0 to"),
+        ("slow_answer", {"seconds": "abc"}, "slow_answer: seconds must be a number from 0 to"),
+        ("slow_answer", {"seconds": -1}, "slow_answer: seconds must be a number from 0 to"),
+        ("slow_answer", {"seconds": True}, "slow_answer: seconds must be a number from 0 to"),
+        ("lost_answer", {"seconds": 5}, "lost_answer has no parameter 'seconds'; it has none"),
+        ("vehicle_fault", {"fault": 99}, "vehicle_fault: fault must be one of 1 or BUSY, 2 or TIMEOUT,"),
+        ("vehicle_fault", {"fault": 0}, "vehicle_fault: fault must be one of"),
+        ("vehicle_fault", {"fault": "GREMLIN"}, "vehicle_fault: fault must be one of"),
+        ("telemetry_gap", {"delivered": 1}, "telemetry_gap: delivered must be true or false"),
+        ("telemetry_error", {"name": ""}, "telemetry_error: name must be a text of 1 to 200 characters"),
+    ],
+)
+async def test_an_unfit_fault_is_refused_by_name(
+    sandbox: Sandbox, browser: httpx.AsyncClient, name: str, parameters: dict[str, object], problem: str
+) -> None:
+    faults = f"{sandbox.base_url}/sandbox/v1/faults"
+    refused = await browser.post(faults, json={"name": name, "parameters": parameters})
+    assert refused.status_code == 400
+    assert refused.json()["error"].startswith(problem)
+    assert (await sandbox.control.get("/faults"))["armed"] == []
+
+
+async def test_an_armed_fault_shows_all_its_parameters(sandbox: Sandbox) -> None:
+    armed = await sandbox.control.post("/faults", {"name": "vehicle_fault", "parameters": {"fault": "unknown_key_id"}})
+    assert armed["parameters"] == {"fault": 3}
+    gap = await sandbox.control.post("/faults", {"name": "telemetry_gap", "parameters": {"delivered": True}})
+    assert gap["parameters"] == {"seconds": 60.0, "delivered": True}
+    known = await sandbox.control.get("/faults")
+    assert set(known["parameters"]["telemetry_gap"]) == {"seconds", "delivered"}

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from tesla_sandbox.faults import FAULTS
+from tesla_sandbox.fault_table import FAULTS
 from tesla_sandbox.scenario import ScenarioError, bundled_scenarios, load_scenario, parse_scenario
 from tesla_sandbox.world_builder import build_world
 from tests.processes import ROOT, Json, ProcessFailedError, Sandbox, sandbox_process, until
@@ -25,7 +25,7 @@ LIVE = f"/api/1/energy_sites/{FREE_SITE}/live_status"
 @pytest.mark.parametrize("name", sorted(FAULTS))
 def test_every_named_fault_is_taken_somewhere(name: str) -> None:
     sources = (ROOT / "server" / "tesla_sandbox").rglob("*.py")
-    catalogue = ROOT / "server" / "tesla_sandbox" / "faults.py"
+    catalogue = ROOT / "server" / "tesla_sandbox" / "fault_table.py"
     assert any(f'"{name}"' in source.read_text() for source in sources if source != catalogue)
 
 
@@ -100,6 +100,8 @@ def test_an_unfit_scenario_file_says_where(text: str, problem: str) -> None:
         ({"fleets": [{"email": "nobody", "cars": 1}]}, "unknown user"),
         ({"users": [{"email": "a"}], "fleets": [{"email": "a", "cars": 1, "car": {"wings": 2}}]}, "wings"),
         ({"faults": [{"name": "gremlin"}]}, "unknown fault"),
+        ({"faults": [{"name": "slow_answer", "parameters": {"secnds": 5}}]}, "no parameter 'secnds'"),
+        ({"script": [{"after_s": 1, "fault": "gremlin"}]}, "unknown fault"),
         ({"grants": [{"email": "a", "client_id": "b", "scopes": []}]}, "unknown"),
         ({"applications": [{"client_id": "a", "client_secret": "b", "public_key": "no key"}]}, "public_key"),
     ],

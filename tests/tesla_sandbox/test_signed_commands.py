@@ -123,8 +123,8 @@ async def test_pairing_and_disabling_take_effect(person: Person, client: SignedC
     ("fault", "parameters", "expected"),
     [
         ("epoch_change", {}, "INCORRECT_EPOCH"),
-        ("clock_drift", {"seconds": 600}, "TIME_EXPIRED"),
         ("vehicle_fault", {"fault": 6}, "INVALID_TOKEN_OR_COUNTER"),
+        ("vehicle_fault", {"fault": "TIME_TO_LIVE_TOO_LONG"}, "TIME_TO_LIVE_TOO_LONG"),
     ],
 )
 async def test_a_client_recovers_from_scripted_faults_with_the_answer_alone(
@@ -136,6 +136,25 @@ async def test_a_client_recovers_from_scripted_faults_with_the_answer_alone(
 ) -> None:
     injected = {"name": fault, "target": PAIRED_VIN, "parameters": parameters}
     await person.sandbox.control.post("/faults", injected)
+    await recover(person, client, expected)
+
+
+async def test_a_client_recovers_from_a_clock_that_runs_ahead(person: Person, client: SignedClient) -> None:
+    await person.sandbox.control.inject_fault("clock_drift", target=PAIRED_VIN, count=None, seconds=600)
+    await recover(person, client, "TIME_EXPIRED")
+    assert fault_of(await send(person, client.sign(SET_LIMIT))) == "NONE"
+    await person.sandbox.control.delete("/faults", {"name": "clock_drift"})
+    await recover(person, client, "INCORRECT_EPOCH")
+
+
+async def test_a_clock_runs_ahead_for_as_many_commands_as_asked(person: Person, client: SignedClient) -> None:
+    await person.sandbox.control.inject_fault("clock_drift", target=PAIRED_VIN, count=2, seconds=600)
+    await recover(person, client, "TIME_EXPIRED")
+    await recover(person, client, "INCORRECT_EPOCH")
+
+
+async def recover(person: Person, client: SignedClient, expected: str) -> None:
+    """The car refuses so, and takes the same command once the client learnt from the refusal."""
     request = client.sign(SET_LIMIT)
     answer = await send(person, request)
     assert fault_of(answer) == expected

@@ -145,6 +145,26 @@ async def test_a_changed_token_is_refused(person: Person, application_key: ec.El
         assert answered.status_code == 400
 
 
+async def test_a_car_streams_and_errs_also_where_nobody_listens(
+    person: Person, application_key: ec.EllipticCurvePrivateKey
+) -> None:
+    """Streamed values are billed, and errors are told, without any output of the telemetry server."""
+    control = person.sandbox.control
+    await person.post(CREATE, request(application_key, PAIRED_VIN, fields={"Soc": {"interval_seconds": 1}}))
+    await control.step(1)
+    (application,) = (await control.get("/applications"))["applications"]
+    assert application["billing"]["units"]["streaming_signal"] == 1
+    parameters = {"name": "no_route", "body": "to the server"}
+    await control.post("/faults", {"name": "telemetry_error", "target": PAIRED_VIN, "parameters": parameters})
+    await control.step(2)
+    told = (await person.get(f"/api/1/vehicles/{PAIRED_VIN}/fleet_telemetry_errors")).json()["response"]
+    (error,) = told["fleet_telemetry_errors"]
+    assert (error["vin"], error["error"]) == (PAIRED_VIN, "no_route: to the server")
+    partner = await person.partner_token()
+    vins = await person.get("/api/1/partner_accounts/fleet_telemetry_error_vins", token=partner)
+    assert vins.json()["response"] == [PAIRED_VIN]
+
+
 async def test_location_fields_need_the_location_scope(
     stranger: Person, application_key: ec.EllipticCurvePrivateKey
 ) -> None:

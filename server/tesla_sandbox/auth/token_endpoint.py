@@ -46,8 +46,6 @@ class TokenEndpoint:
             answer = self._answer(fields, request.scope[LOG_KEY])
         except ApiRefusal as refused:
             return refused.response()
-        if self._world.faults.take("token_race", fields.get("client_id")):
-            return ApiRefusal(503, "upstream connect error").response()
         response = json_answer(answer)
         response.headers["cache-control"] = "no-store"
         return response
@@ -86,7 +84,10 @@ class TokenEndpoint:
             raise login_required()
         if self._world.grant(chain.user_id, chain.client_id) is None:
             raise login_required()
-        return user_tokens(self._world, chain, used=used)
+        answer = user_tokens(self._world, chain, used=used)
+        if self._world.faults.take("token_race", application.client_id):
+            raise ApiRefusal(503, "upstream connect error")
+        return answer
 
     def _partner(self, application: Application, fields: Fields) -> TokenAnswer:
         self._check_secret(application, fields)

@@ -35,7 +35,8 @@ from tesla_sandbox.control.lookups import (
     find_home,
     find_parties,
 )
-from tesla_sandbox.faults import FAULTS, Fault, FaultParameters, UnknownFaultError
+from tesla_sandbox.fault_table import FAULTS
+from tesla_sandbox.faults import Fault, FaultError, FaultParameters
 from tesla_sandbox.fleet_api.answers import json_answer
 from tesla_sandbox.homes.home import Home
 from tesla_sandbox.scenario import Scenario, ScenarioError, parse_scenario
@@ -212,9 +213,15 @@ class ControlApi:
         return await self.rate_limits(request)
 
     async def faults(self, _: Request) -> Response:
-        """The armed faults, and every fault there is."""
+        """The armed faults, and every fault there is with what its parameters can be."""
         armed = [asdict(fault) for fault in self._world.faults.armed()]
-        return json_answer({"armed": armed, "known": FAULTS})
+        known = {name: kind.summary for name, kind in FAULTS.items()}
+        parameters = {
+            name: {parameter: described.allowed for parameter, described in kind.parameters.items()}
+            for name, kind in FAULTS.items()
+            if kind.parameters
+        }
+        return json_answer({"armed": armed, "known": known, "parameters": parameters})
 
     async def inject_fault(self, request: Request) -> Response:
         """Arm a fault."""
@@ -223,8 +230,8 @@ class ControlApi:
             fault: Fault = self._world.faults.inject(
                 change.name, target=change.target, count=change.count, parameters=change.parameters
             )
-        except UnknownFaultError as unknown:
-            raise ControlError(400, str(unknown)) from unknown
+        except FaultError as unfit:
+            raise ControlError(400, str(unfit)) from unfit
         return json_answer(asdict(fault), 201)
 
     async def clear_faults(self, request: Request) -> Response:

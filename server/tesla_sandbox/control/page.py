@@ -19,7 +19,7 @@ from tesla_sandbox.control.answers import ControlError
 from tesla_sandbox.control.clock_changes import ClockChange, apply_clock_change
 from tesla_sandbox.control.home_changes import HomeChange, apply_home_change, home_summary
 from tesla_sandbox.control.lookups import application_key, car_summary, find_car, find_home, find_parties
-from tesla_sandbox.faults import FAULTS, UnknownFaultError
+from tesla_sandbox.fault_table import FAULTS
 from tesla_sandbox.pages import error_page, page
 from tesla_sandbox.scopes import IMPLICIT_SCOPES, SCOPE_TITLES, USER_SCOPES, ordered
 from tesla_sandbox.timeline import Timeline
@@ -103,7 +103,7 @@ class LivePage:
             implicit=IMPLICIT_SCOPES,
             ordered=ordered,
             armed=world.faults.armed(),
-            known_faults=FAULTS,
+            known_faults={name: kind.summary for name, kind in FAULTS.items()},
             requests=list(world.requests)[-REQUESTS_SHOWN:][::-1],
         )
 
@@ -114,7 +114,7 @@ class LivePage:
                 act(texts(form), selected(form, "granted"))
             except ControlError as refused:
                 return error_page(refused.message, refused.status)
-            except (UnreadableFormError, UnknownFaultError, ValidationError, ValueError) as unfit:
+            except (UnreadableFormError, ValidationError, ValueError) as unfit:
                 return error_page(str(unfit))
             return RedirectResponse("/sandbox/", 303)
 

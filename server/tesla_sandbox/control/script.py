@@ -12,7 +12,6 @@ from tesla_sandbox.control.account_changes import GrantChange, change_grant
 from tesla_sandbox.control.answers import ControlError
 from tesla_sandbox.control.home_changes import HomeChange, apply_home_change
 from tesla_sandbox.control.lookups import application_key, find_car, find_home, find_parties
-from tesla_sandbox.faults import UnknownFaultError
 from tesla_sandbox.scenario import CarStep, FaultStep, GrantStep, HomeStep, ScriptStep
 from tesla_sandbox.world import World
 
@@ -42,7 +41,7 @@ class Script:
             step = self._pending.popleft()
             try:
                 _take(self._world, step)
-            except (ControlError, UnknownFaultError, ValidationError, ValueError) as unfit:
+            except (ControlError, ValidationError, ValueError) as unfit:
                 log.error("script step after %g s: %s", step.after_s, unfit)
 
 

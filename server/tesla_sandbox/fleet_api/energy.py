@@ -14,9 +14,10 @@ from tesla_sandbox.fleet_api import fields
 from tesla_sandbox.fleet_api.answers import answer, invalid_field, refusal
 from tesla_sandbox.fleet_api.call import FleetCall
 from tesla_sandbox.fleet_api.endpoints import EndpointTable
+from tesla_sandbox.fleet_api.past_statuses import PastStatuses
 from tesla_sandbox.fleet_api.rate_limits import RateClass
-from tesla_sandbox.homes.home import Home
-from tesla_sandbox.homes.rendering import live_status, site_info, timestamp
+from tesla_sandbox.fleet_api.site_access import readable_home
+from tesla_sandbox.homes.rendering import live_status, site_info
 from tesla_sandbox.homes.settings import EXPORT_RULES, OPERATION_MODES, OPTIMIZATION_STRATEGIES
 from tesla_sandbox.homes.tariff import TariffError, check_tariff
 from tesla_sandbox.scopes import Scope
@@ -26,28 +27,27 @@ ENERGY_ENDPOINTS = EndpointTable()
 SITE = "/api/1/energy_sites/{site_id}"
 READ = (Scope.ENERGY_DEVICE_DATA,)
 WRITE = (Scope.ENERGY_CMDS,)
-SLOW_WRITE_SECONDS = 60.0
-STALE_SECONDS = 600.0
 
 
 @ENERGY_ENDPOINTS.endpoint("GET", f"{SITE}/live_status", all_of=READ, rate=RateClass.DATA)
 async def read_live_status(call: FleetCall) -> Response:
     """What flows where at this moment."""
-    home, faults = _readable_home(call), call.world.faults
-    stale = faults.take("stale_live_status", home.site_id)
-    if stale is not None and home.last_live_status is not None:
-        return answer(home.last_live_status)
-    body = live_status(home, with_energy=not faults.take("no_energy_left", home.site_id))
-    if stale is not None:
-        body["timestamp"] = timestamp(home, home.updated_at - stale.number("seconds", STALE_SECONDS))
-    home.last_live_status = body
+    home, world = readable_home(call), call.world
+    past = world.past_statuses.setdefault(home.site_id, PastStatuses())
+    if stale := world.faults.take("stale_live_status", home.site_id):
+        return answer(past.at(home, world.clock.time() - stale.seconds))
+    home.advance()
+    body = live_status(home, with_energy=not world.faults.take("no_energy_left", home.site_id))
+    past.remember(home.updated_at, body)
     return answer(body)
 
 
 @ENERGY_ENDPOINTS.endpoint("GET", f"{SITE}/site_info", all_of=READ, rate=RateClass.DATA)
 async def read_site_info(call: FleetCall) -> Response:
     """Equipment, settings and permissions."""
-    return answer(site_info(_readable_home(call)))
+    home = readable_home(call)
+    home.advance()
+    return answer(site_info(home))
 
 
 @ENERGY_ENDPOINTS.endpoint("POST", f"{SITE}/backup", all_of=WRITE, rate=RateClass.COMMAND)
@@ -114,19 +114,11 @@ async def write_time_of_use(call: FleetCall) -> Response:
     return _accepted(call, changes)
 
 
-def _readable_home(call: FleetCall) -> Home:
-    home = call.home()
-    if call.world.faults.take("site_unreachable", home.site_id):
-        raise refusal(500, "upstream internal error", txid=call.txid)
-    home.advance()
-    return home
-
-
 def _accepted(call: FleetCall, changes: dict[str, object], code: int = 201) -> Response:
     home, faults = call.home(), call.world.faults
     if not faults.take("ignored_energy_write", home.site_id):
         slow = faults.take("slow_energy_write", home.site_id)
-        delay = slow.number("seconds", SLOW_WRITE_SECONDS) if slow is not None else home.write_delay_s
+        delay = slow.seconds if slow is not None else home.write_delay_s
         home.write(changes, delay)
     if faults.take("empty_write_answer", home.site_id):
         return Response(status_code=204)

@@ -10,6 +10,7 @@ from tesla_sandbox.fleet_api.answers import answer, invalid_field
 from tesla_sandbox.fleet_api.call import FleetCall
 from tesla_sandbox.fleet_api.endpoints import EndpointTable
 from tesla_sandbox.fleet_api.rate_limits import RateClass
+from tesla_sandbox.fleet_api.site_access import readable_home
 from tesla_sandbox.homes.backfill import with_past
 from tesla_sandbox.homes.history import CHANNELS, PERIODS, Bucket
 from tesla_sandbox.homes.home import Home
@@ -28,7 +29,7 @@ async def calendar_history(call: FleetCall) -> Response:
     render = _CALENDAR_KINDS.get(call.query.get("kind", ""))
     if render is None:
         raise invalid_field("kind", f"must be one of {', '.join(_CALENDAR_KINDS)}")
-    home = with_past(call.home())
+    home = with_past(readable_home(call))
     start, end = _window(call, home)
     return answer(render(call, home, start, end))
 
@@ -38,7 +39,7 @@ async def telemetry_history(call: FleetCall) -> Response:
     """Charging sessions at the home's Wall Connectors between two dates."""
     if call.query.get("kind") != "charge":
         raise invalid_field("kind", "must be charge")
-    home = call.home()
+    home = readable_home(call)
     home.advance()
     start, end = _window(call, home)
     sessions = [session for connector in home.connectors for session in connector.sessions]

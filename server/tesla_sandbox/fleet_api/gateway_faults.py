@@ -13,8 +13,6 @@ GATEWAY_PAGE = (
     "<body>\r\n<center><h1>503 Service Temporarily Unavailable</h1></center>\r\n</body>\r\n</html>"
 )
 
-SLOW_ANSWER_SECONDS = 5.0
-
 
 class CutResponse(Response):
     """An answer whose connection closes after the headers."""
@@ -35,7 +33,7 @@ async def before(call: FleetCall) -> None:
         return
     targets = _targets(call)
     if slow := faults.take("slow_answer", *targets):
-        await call.wait(slow.number("seconds", SLOW_ANSWER_SECONDS))
+        await call.wait(slow.seconds)
     if faults.take("html_from_gateway", *targets):
         raise ApiRefusal(503, GATEWAY_PAGE, {"content-type": "text/html"})
     if faults.take("service_unavailable", *targets):

@@ -16,7 +16,7 @@ from tesla_sandbox.billing import Price
 from tesla_sandbox.cars.car import Car
 from tesla_sandbox.cars.commands import COMMANDS, AnyCommand, CommandRefusal, Unsigned
 from tesla_sandbox.cars.security import actions, vcsec
-from tesla_sandbox.cars.security.faults import FAULT_NUMBERS, ProtocolFault
+from tesla_sandbox.cars.security.faults import ProtocolFault
 from tesla_sandbox.cars.security.protocol import respond
 from tesla_sandbox.cars.security.reads import is_read, shows_position
 from tesla_sandbox.fleet_api import fields
@@ -38,9 +38,6 @@ from tesla_sandbox.scopes import Scope
 COMMAND_ENDPOINTS = EndpointTable()
 
 LARGEST_MESSAGE_CHARACTERS = 64 * 1024
-SLOW_HANDSHAKE_SECONDS = 8.0
-CLOCK_DRIFT_SECONDS = 3600.0
-DEFAULT_FAULT = 1
 
 _ANY_COMMAND = (Scope.VEHICLE_CMDS,)
 _CHARGING_COMMAND = (Scope.VEHICLE_CMDS, Scope.VEHICLE_CHARGING_CMDS)
@@ -135,15 +132,13 @@ async def _reply(call: FleetCall, car: Car, message: RoutableMessage) -> Routabl
     faults = call.world.faults
     handshake = message.WhichOneof("payload") == "session_info_request"
     if handshake and (slow := faults.take("slow_handshake", car.vin)):
-        await call.wait(slow.number("seconds", SLOW_HANDSHAKE_SECONDS))
+        await call.wait(slow.seconds)
     if not handshake and faults.take("epoch_change", car.vin):
         car.reboot()
-    if drift := faults.take("clock_drift", car.vin):
-        car.security.drift = drift.number("seconds", CLOCK_DRIFT_SECONDS)
-    if forced := faults.take("vehicle_fault", car.vin):
-        number = int(forced.number("fault", DEFAULT_FAULT))
-        return respond(car, message, number if number in FAULT_NUMBERS else None)
-    return respond(car, message)
+    drift = faults.peek("clock_drift", car.vin) if handshake else faults.take("clock_drift", car.vin)
+    car.security.keep_time(car.updated_at, drift.seconds if drift else 0.0)
+    forced = faults.take("vehicle_fault", car.vin)
+    return respond(car, message, int(forced.parameters["fault"]) if forced else None)
 
 
 def _routable_message(body: dict[str, object]) -> RoutableMessage:

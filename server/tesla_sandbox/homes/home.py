@@ -53,7 +53,6 @@ class Home:
     Attributes:
         updated_at: The moment at which it was last looked at.
         pack: The batteries as they were at that moment.
-        last_live_status: The body that was read last, for a fault that repeats it.
     """
 
     def __init__(self, spec: HomeSpec, world: World, started_at: float, step_seconds: float = STEP_SECONDS) -> None:
@@ -79,7 +78,6 @@ class Home:
         self.stubbornness = spec.stubbornness
         self.optimizer = self._new_optimizer()
         self.has_past = False
-        self.last_live_status: dict[str, object] | None = None
         self._step_seconds = step_seconds
         self._settled_at = started_at
         self._settled_wh = self.pack.energy_left

@@ -28,9 +28,6 @@ BUFFERED_BUNDLES = 5000
 """Bundles that a car keeps while it cannot send; then the oldest is lost. Source: Tesla Fleet API
 documentation, fleet-telemetry."""
 
-GAP_SECONDS = 60.0
-"""How long the fault `telemetry_gap` lasts unless it says."""
-
 _SHORTEST_WAIT = 0.001
 
 AUDIENCES: Mapping[str, Audience] = MappingProxyType(
@@ -151,11 +148,11 @@ class Stream:
 
     def _break(self, bundle: Payload, gap: Fault, now: float) -> None:
         """Lose the connection while a bundle is on its way: it arrives or not, unacknowledged."""
-        if gap.parameters.get("delivered") is True:
+        if gap.parameters["delivered"]:
             self._deliver(bundle)
         if self._settings.delivery_policy == "latest":
             self._keep(bundle)
-        self._disconnect(now, gap.number("seconds", GAP_SECONDS))
+        self._disconnect(now, gap.seconds)
 
     def _keep(self, bundle: Payload) -> None:
         bundle.is_resend = self._settings.delivery_policy == "latest"
@@ -188,8 +185,7 @@ class Stream:
         fault = self._faults.take("telemetry_error", self.car.vin)
         if fault is None:
             return
-        name = str(fault.parameters.get("name", "cloud_channel_manager_unknown_topic"))
-        body = str(fault.parameters.get("body", "a simulated error"))
+        name, body = str(fault.parameters["name"]), str(fault.parameters["body"])
         self.car.telemetry.errors.append(TelemetryError(self.application.name, f"{name}: {body}"))
         error = VehicleError(created_at=timestamp(now), name=name, body=body)
         self._emit(RecordType.ERRORS, VehicleErrors(errors=[error], created_at=timestamp(now), vin=self.car.vin))

@@ -202,6 +202,12 @@ class SecurityComputer:
             self._computers[domain] = computer
         return computer
 
+    def keep_time(self, now: float, drift: float) -> None:
+        """Let the clocks run ahead; right again, they are those of restarted computers, as no clock may go back."""
+        if self.drift and not drift:
+            self.reboot(now)
+        self.drift = drift
+
     def reboot(self, now: float, boot_seconds: float = 0.0) -> None:
         """Restart every computer: new epochs, counters from zero, correct clocks.
 
