@@ -19,8 +19,8 @@ from wattbus_server.problem import FieldViolation, Problem, field_invalid
 
 DEFAULT_PAGE_SIZE = 50
 MAXIMUM_PAGE_SIZE = 1000
-MAXIMUM_PAGE_BYTES = 3 << 20
-"""gRPC clients take 4 MiB unless told otherwise."""
+MAXIMUM_PAGE_BYTES = 2 << 20
+"""gRPC clients take 4 MiB unless told otherwise, and nobody else is served while a page is put together."""
 _LONGEST_TOKEN = 1024
 _DIGEST_BYTES = 12
 # Field number and length in front of each message of a page.

@@ -144,7 +144,7 @@ class ListTenantsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most this many; a page of long items ends earlier, at 3 MiB. 0 means 50; more than 1,000 is lowered to 1,000;
+    """At most this many; a page of long items ends earlier, at 2 MiB. 0 means 50; more than 1,000 is lowered to 1,000;
     negative is an error.
     """
     page_token: _builtins.str
@@ -257,7 +257,7 @@ class ListApiKeysRequest(_message.Message):
     parent: _builtins.str
     """Required. The tenant, `tenants/{tenant}`."""
     page_size: _builtins.int
-    """At most this many; a page of long items ends earlier, at 3 MiB. 0 means 50; more than 1,000 is lowered to 1,000;
+    """At most this many; a page of long items ends earlier, at 2 MiB. 0 means 50; more than 1,000 is lowered to 1,000;
     negative is an error.
     """
     page_token: _builtins.str

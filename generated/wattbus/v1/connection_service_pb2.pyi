@@ -204,7 +204,7 @@ class ListConnectionsRequest(_message.Message):
     external_user_id: _builtins.str
     """Only connections of this end user. Empty: all."""
     page_size: _builtins.int
-    """At most this many; a page of long items ends earlier, at 3 MiB. 0 means 50; more than 1,000 is lowered to 1,000;
+    """At most this many; a page of long items ends earlier, at 2 MiB. 0 means 50; more than 1,000 is lowered to 1,000;
     negative is an error.
     """
     page_token: _builtins.str

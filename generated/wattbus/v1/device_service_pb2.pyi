@@ -103,7 +103,7 @@ class ListDevicesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most this many; a page of long items ends earlier, at 3 MiB. 0 means 50; more than 1,000 is lowered to 1,000;
+    """At most this many; a page of long items ends earlier, at 2 MiB. 0 means 50; more than 1,000 is lowered to 1,000;
     negative is an error.
     """
     page_token: _builtins.str
@@ -554,7 +554,7 @@ class ListCommandsRequest(_message.Message):
     parent: _builtins.str
     """Required. `devices/{device}`, or `devices/-` for all devices."""
     page_size: _builtins.int
-    """At most this many; a page of long items ends earlier, at 3 MiB. 0 means 50; more than 1,000 is lowered to 1,000;
+    """At most this many; a page of long items ends earlier, at 2 MiB. 0 means 50; more than 1,000 is lowered to 1,000;
     negative is an error.
     """
     page_token: _builtins.str
@@ -666,7 +666,7 @@ class ListBlockersRequest(_message.Message):
     include_resolved: _builtins.bool
     """True to list resolved blockers too."""
     page_size: _builtins.int
-    """At most this many; a page of long items ends earlier, at 3 MiB. 0 means 50; more than 1,000 is lowered to 1,000;
+    """At most this many; a page of long items ends earlier, at 2 MiB. 0 means 50; more than 1,000 is lowered to 1,000;
     negative is an error.
     """
     page_token: _builtins.str
