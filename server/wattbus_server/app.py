@@ -17,6 +17,7 @@ from wattbus_server.blockers.verification import BlockerVerifier
 from wattbus_server.commands.service import CommandService
 from wattbus_server.connections.accounts import Accounts
 from wattbus_server.connections.directory import ConnectionDirectory
+from wattbus_server.connections.forgetting import Forgetting
 from wattbus_server.connections.grants import GrantStore
 from wattbus_server.connections.keeper import TokenKeeper
 from wattbus_server.connections.link_completion import LinkCompletion
@@ -128,6 +129,8 @@ class App:
         self._keeper = keeper = TokenKeeper(self._connections, grants, adapters)
         self._stack.push_async_callback(keeper.close)
         self._accounts = Accounts(self._connections, keeper, adapters)
+        forgetting = Forgetting(self._registry, self._accounts)
+        self._stack.push_async_callback(forgetting.close)
         self._discovery = discovery = Discovery(
             self._connections, self._accounts, self._registry, self._settings.discovery_interval
         )

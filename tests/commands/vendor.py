@@ -227,6 +227,9 @@ class ScriptedVendor:
                     return _proof(charging, f"charge.status={ChargingStatus.Name(charge.status)}")
         return Proof()
 
+    async def forget(self, device: DeviceRecord) -> None:
+        raise AssertionError("not part of these tests")
+
     async def still_blocked(self, account: VendorAccount, device: DeviceRecord | None, blocker: Blocker) -> bool:
         self.asked.append(blocker.name)
         if self.asking is not None:

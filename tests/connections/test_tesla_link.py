@@ -3,19 +3,22 @@
 import asyncio
 import html
 import re
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from wattbus.v1 import connection_service_pb2 as pb
+from wattbus.v1.action_pb2 import Action, HonkHorn
 from wattbus.v1.blocker_pb2 import Blocker
 from wattbus.v1.connection_pb2 import Access, ConnectionState, LinkSessionState
-from wattbus.v1.device_service_pb2 import ListBlockersRequest
+from wattbus.v1.device_service_pb2 import CreateCommandRequest, ListBlockersRequest
 from wattbus.v1.reason_pb2 import Reason
 
 from tests.processes import Sandbox
 from tests.rich_errors import refusal_of
-from tests.service import CLIENT_ID, EVERY_ACCESS, Service, Setup, Tenant
+from tests.service import CLIENT_ID, EVERY_ACCESS, Service, Setup, Tenant, eventually
 from wattbus_server.cli.demo.browser import Browser
 
 EMAIL = "robin@example.com"
@@ -181,6 +184,30 @@ async def test_deleting_a_connection_takes_its_blockers_along(tenant: Tenant, sa
     )
     assert await open_blockers(tenant) == []
     assert await tenant.list_devices() == []
+
+
+async def test_a_deleted_connection_leaves_no_vin_behind(setup: Setup, tenant: Tenant) -> None:
+    connection = await tenant.link()
+    car = await tenant.device_named("Blue Comet")
+    honk = CreateCommandRequest(parent=car.name, action=Action(honk_horn=HonkHorn()))
+    await tenant.devices.CreateCommand(honk, metadata=tenant.metadata, timeout=60)
+    database = setup.folder / "wattbus.db"
+    assert tables_with(database, car.vendor_id) >= {"devices", "signing_sessions", "signing_counters"}
+    await tenant.connections.DeleteConnection(
+        pb.DeleteConnectionRequest(name=connection.name), metadata=tenant.metadata
+    )
+
+    async def gone() -> bool | None:
+        return not tables_with(database, car.vendor_id) or None
+
+    await eventually(gone)
+
+
+def tables_with(database: Path, text: str) -> set[str]:
+    """The tables in which a text stands."""
+    with closing(sqlite3.connect(database)) as connection:
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {name for name in names if text in str(connection.execute(f"SELECT * FROM {name}").fetchall())}
 
 
 async def test_the_public_key_is_hosted_where_tesla_looks_for_it(setup: Setup, service: Service) -> None:

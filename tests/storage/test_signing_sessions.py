@@ -4,11 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from wattbus_server.storage.database import open_engine
 from wattbus_server.storage.migrate import migrate
 from wattbus_server.storage.signing_sessions import SqlSessionStore
+from wattbus_server.storage.tables import signing_counters
 from wattbus_server.vendors.tesla.signing import Domain, StoredSession
 
 VIN = "5YJ30123456789ABC"
@@ -65,6 +67,33 @@ async def test_a_counter_never_goes_back_within_an_epoch(engines: tuple[AsyncEng
     assert await store.reserve_counter(VIN, Domain.INFOTAINMENT, KEY, EPOCH, 500) == 501
     assert await store.reserve_counter(VIN, Domain.INFOTAINMENT, KEY, bytes(16), 0) == 1
     assert await SqlSessionStore(engines[1]).reserve_counter(VIN, Domain.INFOTAINMENT, KEY, EPOCH, 0) == 502
+
+
+async def test_counters_of_epochs_that_are_over_go(engines: tuple[AsyncEngine, AsyncEngine]) -> None:
+    store = SqlSessionStore(engines[0])
+    for boot in range(5):
+        epoch = bytes([boot]) * 16
+        await store.save(replace(SESSION, epoch=epoch, counter=0))
+        await store.reserve_counter(VIN, Domain.INFOTAINMENT, KEY, epoch, 0)
+    await store.reserve_counter(VIN, Domain.VEHICLE_SECURITY, KEY, EPOCH, 0)
+    assert await rows(engines[0], signing_counters) == [(Domain.VEHICLE_SECURITY, 1), (Domain.INFOTAINMENT, 1)]
+
+
+async def test_nothing_is_left_of_a_vehicle_that_is_forgotten(engines: tuple[AsyncEngine, AsyncEngine]) -> None:
+    store = SqlSessionStore(engines[0])
+    for vin in (VIN, VIN[::-1]):
+        await store.save(replace(SESSION, vin=vin))
+        await store.reserve_counter(vin, Domain.INFOTAINMENT, KEY, EPOCH, 0)
+    await store.forget(VIN)
+    assert await store.load(VIN, Domain.INFOTAINMENT, KEY) is None
+    assert await store.load(VIN[::-1], Domain.INFOTAINMENT, KEY) is not None
+    assert len(await rows(engines[0], signing_counters)) == 1
+
+
+async def rows(engine: AsyncEngine, table: Table) -> list[tuple[int, int]]:
+    async with engine.connect() as database:
+        found = await database.execute(select(table.c.domain, table.c.counter).order_by(table.c.domain))
+        return [(domain, counter) for domain, counter in found]
 
 
 async def test_subsystems_vehicles_and_keys_count_apart(engines: tuple[AsyncEngine, AsyncEngine]) -> None:

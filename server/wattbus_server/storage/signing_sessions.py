@@ -1,6 +1,6 @@
 """Durable sessions and counters of signed vehicle commands, shared by all replicas."""
 
-from sqlalchemy import case, select
+from sqlalchemy import case, delete, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from wattbus_server.storage.tables import signing_counters, signing_sessions
@@ -29,11 +29,25 @@ class SqlSessionStore:
         return StoredSession(**{**row, "domain": Domain(row["domain"])})
 
     async def save(self, session: StoredSession) -> None:
-        """Store a session in place of the one before; reserved counters stay untouched."""
+        """Store a session in place of the one before, and delete the counters of other epochs."""
         values = {field: getattr(session, field) for field in StoredSession.__dataclass_fields__}
         values["domain"] = int(session.domain)
+        table = signing_counters.c
+        others = delete(signing_counters).where(
+            table.vin == session.vin,
+            table.domain == int(session.domain),
+            table.key_fingerprint == session.key_fingerprint,
+            table.epoch != session.epoch,
+        )
         async with self._engine.begin() as database:
             await database.execute(upsert(self._engine.dialect, signing_sessions, values))
+            await database.execute(others)
+
+    async def forget(self, vin: str) -> None:
+        """Delete everything about a vehicle."""
+        async with self._engine.begin() as database:
+            for table in (signing_sessions, signing_counters):
+                await database.execute(delete(table).where(table.c.vin == vin))
 
     async def reserve_counter(self, vin: str, domain: Domain, key_fingerprint: str, epoch: bytes, floor: int) -> int:
         """Reserve a counter, durably.

@@ -288,6 +288,9 @@ class VendorAdapter(Protocol):
     def prove(self, action: Action, observed: Sequence[DeviceState]) -> Proof:
         """Say what observations made after acceptance prove about the action."""
 
+    async def forget(self, device: DeviceRecord) -> None:
+        """Delete what is kept about a device that no connection has any more."""
+
     # Blockers
 
     async def still_blocked(self, account: VendorAccount, device: DeviceRecord | None, blocker: Blocker) -> bool:

@@ -62,6 +62,7 @@ class TeslaAdapter:
         self._reader = TeslaReader(tesla, self._api)
         key = read_key(tesla.command_key_file)
         signer = None if key is None else VehicleCommandClient(key, sessions)
+        self._sessions = sessions
         self._can_sign = signer is not None
         self._control = TeslaControl(tesla, self._api, self._reader, self._remedies, signer)
 
@@ -152,6 +153,10 @@ class TeslaAdapter:
     def prove(self, action: Action, observed: Sequence[DeviceState]) -> Proof:
         """Say what observations prove about the action."""
         return self._control.prove(action, observed)
+
+    async def forget(self, device: DeviceRecord) -> None:
+        """Delete the signing sessions and counters of a vehicle."""
+        await self._sessions.forget(device.vendor_id)
 
     # Blockers
 

@@ -23,6 +23,9 @@ class MemorySessionStore:
         self.saved.append(session)
         self.sessions[session.vin, session.domain, session.key_fingerprint] = session
 
+    async def forget(self, vin: str) -> None:
+        self.sessions = {key: session for key, session in self.sessions.items() if key[0] != vin}
+
     async def reserve_counter(self, vin: str, domain: Domain, key_fingerprint: str, epoch: bytes, floor: int) -> int:
         key = (vin, domain, key_fingerprint, epoch)
         counter = max(floor, self.counters.get(key, 0)) + 1

@@ -83,7 +83,8 @@ class SessionStore(Protocol):
     async def save(self, session: StoredSession) -> None:
         """Store a session in place of the one with the same vin, domain and key_fingerprint.
 
-        Reserved counters stay untouched.
+        Counters reserved for its epoch stay untouched. Those of other epochs may go: an epoch is random and never comes
+        back.
         """
         ...
 
@@ -94,6 +95,10 @@ class SessionStore(Protocol):
             A number greater than `floor` and greater than every number that this method ever
             returned, in any replica, for the same vin, domain, key_fingerprint and epoch.
         """
+        ...
+
+    async def forget(self, vin: str) -> None:
+        """Delete everything about a vehicle. A later handshake tells its epoch and counter anew."""
         ...
 
 
