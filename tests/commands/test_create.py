@@ -251,6 +251,20 @@ async def test_a_check_names_a_blocker_that_is_open_already(house: House, car: s
     assert [found.name for found in answer.blockers] == [recorded.name]
 
 
+async def test_a_check_tells_what_only_a_command_can_close_and_the_command_is_sent(house: House, car: str) -> None:
+    blocker = Blocker(reason=Reason.REASON_VIRTUAL_KEY_DISABLED, device=car)
+    house.vendor.blockers.append(Blocker(reason=Reason.REASON_STORM_WATCH_ACTIVE, device=car))
+    (recorded,) = await house.ledger.record(house.tenant, [blocker])
+    request = CheckCommandRequest(parent=car, action=set_limit(80))
+    answer = await house.commands.check(house.tenant, request)
+    assert [found.reason for found in answer.blockers] == [blocker.reason, Reason.REASON_STORM_WATCH_ACTIVE]
+    assert answer.blockers[0] == recorded, "nobody verified it"
+    house.vendor.blockers.clear()
+    assert [found.name for found in (await house.commands.check(house.tenant, request)).blockers] == [recorded.name]
+    assert states(await house.ended((await house.create(car, set_limit(80))).name)) == "SUCCEEDED"
+    assert not (await house.commands.check(house.tenant, request)).blockers
+
+
 async def test_a_check_tells_a_spent_grant_as_a_blocker(house: House, car: str) -> None:
     blocker = Blocker(reason=Reason.REASON_REAUTHORIZATION_REQUIRED, connection=CONNECTION)
     house.vendor.check_problem = Problem(Reason.REASON_REAUTHORIZATION_REQUIRED, "Gone.", blockers=(blocker,))

@@ -9,6 +9,8 @@ import pytest
 import pytest_asyncio
 from wattbus.v1 import device_service_pb2
 from wattbus.v1.action_pb2 import Action, ActionKind, ExportRule, Lock, SetExportRule
+from wattbus.v1.command_pb2 import CommandState
+from wattbus.v1.connection_pb2 import Access
 from wattbus.v1.device_pb2 import Availability, Capability, Device, DeviceKind
 from wattbus.v1.reason_pb2 import Reason
 
@@ -21,6 +23,7 @@ from tests.service import Setup, Tenant, eventually, free_port
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 AVAILABLE, BLOCKED = Availability.AVAILABILITY_AVAILABLE, Availability.AVAILABILITY_BLOCKED
+LITTLE_ACCESS = (Access.ACCESS_READ_VEHICLES, Access.ACCESS_CHARGE_VEHICLES, Access.ACCESS_READ_ENERGY)
 K = ActionKind
 LOCK = Action(lock=Lock())
 EVERYTHING = Action(set_export_rule=SetExportRule(rule=ExportRule.EXPORT_RULE_SOLAR_AND_BATTERY))
@@ -51,7 +54,7 @@ async def sandbox(setup: Setup) -> AsyncIterator[Sandbox]:
 
 
 async def capabilities(tenant: Tenant, device: Device) -> dict[int, Capability]:
-    """What GetDevice and ListDevices say, which is the same."""
+    """What GetDevice says."""
     request = device_service_pb2.GetDeviceRequest(name=device.name)
     got = (await tenant.devices.GetDevice(request, metadata=tenant.metadata)).device
     return {capability.action: capability for capability in got.capabilities}
@@ -73,8 +76,8 @@ async def battery_of(tenant: Tenant, name: str) -> Device:
     return await tenant.device_named(name, DeviceKind.DEVICE_KIND_BATTERY)
 
 
-async def test_what_was_not_granted_is_blocked_from_the_link_on_and_free_after_the_next(tenant: Tenant) -> None:
-    await tenant.link("stingy", untick=["vehicle_cmds", "energy_cmds"], email="stingy@example.com")
+async def test_what_was_not_asked_for_is_blocked_from_the_link_on_and_free_after_the_next(tenant: Tenant) -> None:
+    await tenant.link("stingy", LITTLE_ACCESS, email="stingy@example.com")
     stingy, battery = await tenant.device_named("Stingy car"), await battery_of(tenant, "Stingy home")
     shown = await capabilities(tenant, stingy)
     assert shown[K.ACTION_KIND_LOCK].availability == BLOCKED
@@ -87,6 +90,8 @@ async def test_what_was_not_granted_is_blocked_from_the_link_on_and_free_after_t
         assert getattr(blocker, field) == getattr(checked, field), field
     for scopes in ("required_scopes", "granted_scopes", "missing_scopes", "blocked_actions"):
         assert list(getattr(blocker, scopes)) == list(getattr(checked, scopes)), scopes
+    assert dict(blocker.metadata) == dict(checked.metadata)
+    assert blocker.metadata["missingAccess"] == "ACCESS_COMMAND_VEHICLES"
     assert [remedy.link for remedy in blocker.remedies] == [checked.remedies[1].link], "the consent page needs no link"
     assert not blocker.HasField("check_time"), "nobody looked at Tesla"
     assert {
@@ -101,15 +106,17 @@ async def test_what_was_not_granted_is_blocked_from_the_link_on_and_free_after_t
     assert {capability.availability for capability in healed.values()} == {AVAILABLE}
 
 
-async def test_an_open_blocker_is_shown_once_with_its_name(tenant: Tenant) -> None:
+async def test_what_the_end_user_unticked_is_blocked_under_the_name_of_its_open_blocker(tenant: Tenant) -> None:
     await tenant.link("sparing", untick=["vehicle_cmds"], email="sparing@example.com")
     sparing = await tenant.device_named("Sparing car")
+    shown = (await capabilities(tenant, sparing))[K.ACTION_KIND_LOCK]
+    assert (shown.availability, reasons(shown.blockers)) == (BLOCKED, ["SCOPE_MISSING"])
     refusal = await refused(
         create(tenant, sparing, LOCK), grpc.StatusCode.PERMISSION_DENIED, Reason.REASON_SCOPE_MISSING
     )
-    (shown,) = (await capabilities(tenant, sparing))[K.ACTION_KIND_LOCK].blockers
-    assert shown.name == refusal.blockers[0].name
-    assert [remedy.link for remedy in shown.remedies] == refusal.links
+    (blocker,) = (await capabilities(tenant, sparing))[K.ACTION_KIND_LOCK].blockers
+    assert blocker.name == refusal.blockers[0].name
+    assert [remedy.link for remedy in blocker.remedies] == refusal.links
     await tenant.link("sparing", email="sparing@example.com")
     assert (await until(tenant, sparing, K.ACTION_KIND_LOCK, AVAILABLE)).blockers == []
 
@@ -186,6 +193,24 @@ async def test_a_blocker_that_has_resolved_leaves_nothing_behind(home: Tenant, s
     await until_resolved(home, refusal.blockers[0].name)
     capability = (await capabilities(home, device))[K.ACTION_KIND_LOCK]
     assert (capability.availability, list(capability.blockers)) == (AVAILABLE, [])
+
+
+async def test_what_only_a_command_can_close_is_told_and_does_not_keep_it_from_trying(
+    home: Tenant, sandbox: Sandbox
+) -> None:
+    device = await home.device_named("Disabled")
+    precondition = grpc.StatusCode.FAILED_PRECONDITION
+    refusal = await refused(create(home, device, LOCK), precondition, Reason.REASON_VIRTUAL_KEY_DISABLED)
+    shown = (await capabilities(home, device))[K.ACTION_KIND_LOCK]
+    checked = await check(home, device, LOCK)
+    told = [one.name for one in (*shown.blockers, *checked.blockers)]
+    assert (shown.availability, told) == (BLOCKED, 2 * [refusal.blockers[0].name])
+    assert checked.vendor_writes, "it would be sent all the same"
+    assert "send the command again" in checked.blockers[0].remedies[0].verification
+    await sandbox.control.patch(f"/cars/{device.vendor_id}", {"key": "paired"})
+    assert (await create(home, device, LOCK)).state >= CommandState.COMMAND_STATE_ACCEPTED
+    await until(home, device, K.ACTION_KIND_LOCK, AVAILABLE)
+    assert not (await check(home, device, LOCK)).blockers
 
 
 async def test_commands_without_a_key_of_the_server_wait_for_its_operator(

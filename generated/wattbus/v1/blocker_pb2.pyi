@@ -136,7 +136,9 @@ class Blocker(_message.Message):
     EVIDENCE_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Resource name, `blockers/{blocker}`. Empty in a dry run that did not record it. Output only."""
+    """Resource name, `blockers/{blocker}`. Empty if it was not recorded: in a dry run, or among the capabilities of a
+    device. Output only.
+    """
     reason: _reason_pb2.Reason.ValueType
     """What blocks. Output only."""
     device: _builtins.str
@@ -167,7 +169,7 @@ class Blocker(_message.Message):
 
     @_builtins.property
     def check_time(self) -> _timestamp_pb2.Timestamp:
-        """When the server last verified that it stands. Output only."""
+        """When the server last verified that it stands. Absent if it shows by what is known and was not verified. Output only."""
 
     @_builtins.property
     def resolve_time(self) -> _timestamp_pb2.Timestamp:

@@ -68,7 +68,7 @@ class _AvailabilityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Availabi
     AVAILABILITY_UNSPECIFIED: _Availability.ValueType  # 0
     """Not set."""
     AVAILABILITY_AVAILABLE: _Availability.ValueType  # 1
-    """Nothing known stands in the way."""
+    """Nothing known stands in the way. Which values of its parameters are possible, `parameter_bounds` says."""
     AVAILABILITY_BLOCKED: _Availability.ValueType  # 2
     """Something known stands in the way."""
     AVAILABILITY_UNSUPPORTED: _Availability.ValueType  # 3
@@ -80,7 +80,7 @@ class Availability(_Availability, metaclass=_AvailabilityEnumTypeWrapper):
 AVAILABILITY_UNSPECIFIED: Availability.ValueType  # 0
 """Not set."""
 AVAILABILITY_AVAILABLE: Availability.ValueType  # 1
-"""Nothing known stands in the way."""
+"""Nothing known stands in the way. Which values of its parameters are possible, `parameter_bounds` says."""
 AVAILABILITY_BLOCKED: Availability.ValueType  # 2
 """Something known stands in the way."""
 AVAILABILITY_UNSUPPORTED: Availability.ValueType  # 3
@@ -175,7 +175,10 @@ class Capability(_message.Message):
     """Whether it can be done now."""
     @_builtins.property
     def blockers(self) -> _containers.RepeatedCompositeFieldContainer[_blocker_pb2.Blocker]:
-        """What blocks it, if `availability` is BLOCKED. These are the open blockers that the server knows of."""
+        """What blocks it, if `availability` is BLOCKED, most important first: the open blockers that the server knows of, and
+        what else CheckCommand would find by what is known without asking the vendor. The latter have no `name`, and no link
+        session among their remedies.
+        """
 
     @_builtins.property
     def parameter_bounds(self) -> _containers.RepeatedCompositeFieldContainer[Global___ParameterBound]:

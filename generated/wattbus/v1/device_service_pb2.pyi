@@ -392,7 +392,10 @@ class CheckCommandResponse(_message.Message):
     """The highest rung that this action can prove."""
     @_builtins.property
     def blockers(self) -> _containers.RepeatedCompositeFieldContainer[_blocker_pb2.Blocker]:
-        """Everything that blocks. Empty: CreateCommand would send."""
+        """Everything that blocks, most important first. Empty: CreateCommand would send. It also sends if all of them are open
+        blockers that only a command can close, such as a key that is switched off in the vehicle: the `verification` of
+        their remedies says so.
+        """
 
     @_builtins.property
     def vendor_writes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

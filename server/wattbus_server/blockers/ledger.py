@@ -188,6 +188,18 @@ class BlockerLedger:
         """Give blockers the name, times and remedies of their open versions, without recording them."""
         return [await self._identified(tenant, blocker) for blocker in blockers]
 
+    def describe(self, blocker: Blocker) -> Blocker:
+        """Return a blocker that memory shows and that is not open, with its texts, at once.
+
+        A link session would have to be made first. When its cause was verified is not known.
+        """
+        seen = _copy(blocker)
+        if self._relink is not None and self._relink.heals(seen):
+            self._relink.name_missing_access(seen)
+        whole = completed(seen)
+        whole.ClearField("check_time")
+        return whole
+
     def with_links(self, blockers: Iterable[Blocker]) -> list[Blocker]:
         """Return blockers that were stored elsewhere, those that are open with the link that they carry now."""
         return [self._with_current_link(blocker) for blocker in blockers]

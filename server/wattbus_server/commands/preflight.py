@@ -1,7 +1,7 @@
 """Preflight: everything that blocks an action, found at once and before anything is sent."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -33,7 +33,10 @@ class Findings:
     """What a command would meet."""
 
     blockers: Sequence[Blocker]
-    """Most important first. Empty: nothing known stands in the way."""
+    """Most important first. Empty: nothing known refuses the command."""
+    doubtful: Sequence[Blocker]
+    """Open blockers that only the next command can close. They are told, and refuse nothing: what refused because of
+    them would keep them open for ever."""
     vendor_writes: Sequence[str]
     needs_wake: bool
     cost_micros_usd: int
@@ -65,9 +68,9 @@ class Preflight:
         found = [*check.blockers, *await self._remembered(device, action, check)]
         if check.needs_wake and wake_policy == WakePolicy.WAKE_POLICY_NEVER:
             found.append(adapter.asleep_blocker(device, action))
-        found.sort(key=lambda blocker: catalogue.entry(blocker.reason).importance)
         return Findings(
-            blockers=found,
+            blockers=most_important_first(found),
+            doubtful=[one for one in self._open(device, action, check) if _healing(one) is Healing.ON_USE],
             vendor_writes=check.vendor_writes,
             needs_wake=check.needs_wake,
             cost_micros_usd=check.cost_micros_usd,
@@ -97,22 +100,29 @@ class Preflight:
         )
 
     async def _remembered(self, device: DeviceRecord, action: Action, check: CommandCheck) -> list[Blocker]:
-        """Return open blockers that the check did not meet and that still stand when the vendor is asked.
-
-        Those that only the next command can tell about do not count: otherwise nothing could ever close them.
-        """
-        kind = action_kind(action)
-        met = {identity(blocker) for blocker in check.blockers}
-        candidates = [
-            blocker
-            for blocker in self._ledger.open_for(device)
-            if blocks(blocker, kind)
-            and identity(blocker) not in met
-            and blocker.reason not in check.judged
-            and catalogue.entry(blocker.reason).healing is Healing.VERIFIED
-        ]
+        """Return open blockers that the check did not meet and that still stand when the vendor is asked."""
+        candidates = [one for one in self._open(device, action, check) if _healing(one) is Healing.VERIFIED]
         standing = await asyncio.gather(*(self._verifier.still_stands(blocker.name) for blocker in candidates))
         return [blocker for blocker, stands in zip(candidates, standing, strict=True) if stands]
+
+    def _open(self, device: DeviceRecord, action: Action, check: CommandCheck) -> list[Blocker]:
+        """Return the open blockers of an action that the check could not judge."""
+        kind = action_kind(action)
+        met = {identity(blocker) for blocker in check.blockers}
+        return [
+            blocker
+            for blocker in self._ledger.open_for(device)
+            if blocks(blocker, kind) and identity(blocker) not in met and blocker.reason not in check.judged
+        ]
+
+
+def most_important_first(blockers: Iterable[Blocker]) -> list[Blocker]:
+    """Return blockers in the order in which they are told."""
+    return sorted(blockers, key=lambda blocker: catalogue.entry(blocker.reason).importance)
+
+
+def _healing(blocker: Blocker) -> Healing:
+    return catalogue.entry(blocker.reason).healing
 
 
 def action_kind(action: Action) -> ActionKind.ValueType:

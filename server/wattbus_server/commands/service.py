@@ -30,7 +30,7 @@ from wattbus_server.commands.engine import CommandEngine
 from wattbus_server.commands.journal import Journal
 from wattbus_server.commands.live import LiveCommand
 from wattbus_server.commands.pace import CommandPace
-from wattbus_server.commands.preflight import Preflight
+from wattbus_server.commands.preflight import Preflight, most_important_first
 from wattbus_server.commands.watch import CommandWatch, command_tokens
 from wattbus_server.devices.registry import DeviceRegistry
 from wattbus_server.devices.selection import Selection
@@ -123,8 +123,9 @@ class CommandService:
                 blockers=await self._ledger.identify(tenant, problem.blockers),
                 provable_rung=self._accounts.adapter(device.vendor).traits(request.action).provable_rung,
             )
+        refusing = await self._ledger.identify(tenant, findings.blockers)
         return CheckCommandResponse(
-            blockers=await self._ledger.identify(tenant, findings.blockers),
+            blockers=most_important_first([*refusing, *findings.doubtful]),
             vendor_writes=findings.vendor_writes,
             needs_wake=findings.needs_wake,
             estimated_cost_micros_usd=findings.cost_micros_usd,

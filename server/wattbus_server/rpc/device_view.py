@@ -3,13 +3,12 @@
 Everything comes from memory: a page may hold a thousand devices.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from wattbus.v1.blocker_pb2 import Blocker
 from wattbus.v1.device_pb2 import Availability, Capability, Device
 
 from wattbus_server.blockers import catalogue
-from wattbus_server.blockers.completion import completed
 from wattbus_server.blockers.identity import blocks, identity
 from wattbus_server.blockers.ledger import BlockerLedger
 from wattbus_server.connections.accounts import Accounts
@@ -46,28 +45,39 @@ class DeviceView:
     def _capabilities(self, record: DeviceRecord) -> Sequence[Capability]:
         account = self._accounts.account(record.connection)
         found = self._accounts.adapter(record.vendor).capabilities(account, record, self._hub.get(record.name))
-        named = {identity(blocker): blocker for blocker in self._ledger.open_for(record)}
+        blockers = _KnownBlockers(self._ledger, record)
         for capability in found:
             if capability.availability != Availability.AVAILABILITY_UNSUPPORTED:
-                _tell_blockers(capability, named)
+                _tell(capability, blockers.of(capability))
         return found
 
 
-def _tell_blockers(capability: Capability, named: Mapping[str, Blocker]) -> None:
-    """Join what the adapter knows to block an action with what was recorded, most important first."""
-    known = {identity(blocker): blocker for blocker in capability.blockers}
-    told = [named.get(key) or _unrecorded(blocker) for key, blocker in known.items()]
-    told += [blocker for key, blocker in named.items() if key not in known and blocks(blocker, capability.action)]
-    if not told:
-        return
-    told.sort(key=lambda blocker: catalogue.entry(blocker.reason).importance)
-    capability.availability = Availability.AVAILABILITY_BLOCKED
-    del capability.blockers[:]
-    capability.blockers.extend(told)
+class _KnownBlockers:
+    """Joins, for one device, what the adapter knows with what was recorded. Most blockers block several actions."""
+
+    def __init__(self, ledger: BlockerLedger, record: DeviceRecord) -> None:
+        self._describe = ledger.describe
+        self._recorded = {identity(blocker): blocker for blocker in ledger.open_for(record)}
+        self._seen: dict[bytes, tuple[str, Blocker]] = {}
+
+    def of(self, capability: Capability) -> list[Blocker]:
+        """Return what blocks an action, most important first. What is recorded is told under its name, and once."""
+        known = dict(map(self._told, capability.blockers))
+        for key, blocker in self._recorded.items():
+            if blocks(blocker, capability.action):
+                known[key] = blocker
+        return sorted(known.values(), key=lambda blocker: catalogue.entry(blocker.reason).importance)
+
+    def _told(self, blocker: Blocker) -> tuple[str, Blocker]:
+        encoded = blocker.SerializeToString()
+        if encoded not in self._seen:
+            key = identity(blocker)
+            self._seen[encoded] = key, self._recorded.get(key) or self._describe(blocker)
+        return self._seen[encoded]
 
 
-def _unrecorded(blocker: Blocker) -> Blocker:
-    """Return a blocker with its texts. Memory shows it: when that was verified is not known."""
-    whole = completed(blocker)
-    whole.ClearField("check_time")
-    return whole
+def _tell(capability: Capability, blockers: Sequence[Blocker]) -> None:
+    if blockers:
+        capability.availability = Availability.AVAILABILITY_BLOCKED
+        del capability.blockers[:]
+        capability.blockers.extend(blockers)

@@ -49,13 +49,18 @@ class TeslaRemedies:
             check_interval: how often open blockers are verified; told in the remedies.
         """
         self._settings = settings
-        self._public_url = public_url
-        self._interval = _words(check_interval)
+        consent = urlencode({"revoke_client_id": settings.client_id, "back_url": public_url})
+        # What is the same in all texts: pages of a thousand devices are full of them.
+        self._usual = {
+            "domain": settings.domain,
+            "interval": _words(check_interval),
+            "consent_page": f"{settings.consent_url}?{consent}",
+            "hosted_key": f"https://{settings.domain}{PUBLIC_KEY_PATH}" if settings.domain else "",
+        }
 
     def consent_page(self) -> str:
         """Return the address at which the end user changes what was granted to this application."""
-        query = urlencode({"revoke_client_id": self._settings.client_id, "back_url": self._public_url})
-        return f"{self._settings.consent_url}?{query}"
+        return self._usual["consent_page"]
 
     def pairing_page(self, vin: str) -> str:
         """Return the address that pairs the application's key with a vehicle; empty without a domain."""
@@ -159,14 +164,12 @@ class TeslaRemedies:
         return {"vin": device.vendor_id if device is not None else "", "domain": self._settings.domain}
 
     def _texts(self, device: DeviceRecord | None, facts: Mapping[str, object], missing: Collection[str]) -> "_Texts":
-        own = self._own_facts(device)
+        vin = device.vendor_id if device is not None else ""
         return _Texts(
             {
-                **own,
-                "interval": self._interval,
-                "consent_page": self.consent_page(),
-                "pairing_page": self.pairing_page(str(own["vin"])),
-                "hosted_key": f"https://{self._settings.domain}{PUBLIC_KEY_PATH}" if self._settings.domain else "",
+                **self._usual,
+                "vin": vin,
+                "pairing_page": self.pairing_page(vin),
                 "missing_scopes": ", ".join(missing) or "what is needed",
                 "missing_scope_titles": ", ".join(SCOPE_TITLES.get(scope, scope) for scope in missing) or "everything",
                 **facts,

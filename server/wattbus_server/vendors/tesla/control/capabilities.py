@@ -18,7 +18,7 @@ def capabilities_of(
 ) -> list[Capability]:
     """List the actions of a device, in the order of the contract, by memory alone."""
     found = known.of_kinds(account, device, state)
-    return [_capability(row, state, found[row.kind]) for row in rows_for(device.kind)]
+    return [_capability(row, state, found.get(row.kind, ())) for row in rows_for(device.kind)]
 
 
 def _capability(row: ActionRow, state: DeviceState, blockers: Sequence[Blocker]) -> Capability:

@@ -17,11 +17,11 @@ from wattbus_server.vendors.tesla.control.action_row import ActionRow, VehicleCo
 from wattbus_server.vendors.tesla.control.actions import kinds_with_scopes, rows_for, signed_kinds
 from wattbus_server.vendors.tesla.control.free_reads import FreeReads
 from wattbus_server.vendors.tesla.control.key_status import KeyStatus
-from wattbus_server.vendors.tesla.control.site_conditions import SiteCondition, standing_for_all
+from wattbus_server.vendors.tesla.control.site_conditions import SiteCondition, standing_for_kinds
 from wattbus_server.vendors.tesla.control.vehicle_conditions import VEHICLE_CONDITIONS, VehicleCondition
 from wattbus_server.vendors.tesla.control.vehicle_way import SIGNED, VehicleWays
 from wattbus_server.vendors.tesla.remedies import TeslaRemedies
-from wattbus_server.vendors.tesla.scopes import ScopeRule, to_grant
+from wattbus_server.vendors.tesla.scopes import to_grant
 from wattbus_server.vendors.tesla.vehicle_flags import VehicleFlags
 
 Found = Mapping[ActionKind.ValueType, Sequence[Blocker]]
@@ -37,20 +37,27 @@ class KnownBlockers:
         self._ways = ways
 
     def of_kinds(self, account: VendorAccount, device: DeviceRecord, state: DeviceState) -> Found:
-        """Return what blocks each kind of action of a device, whatever the values of its parameters."""
-        rows = rows_for(device.kind)
-        rules: dict[ScopeRule, list[Blocker]] = {row.scopes: self.of_scopes(account, row) for row in rows}
+        """Return what blocks each kind of action that Tesla offers for a device, whatever its parameters.
+
+        Called for each device of a page: what blocks several kinds is described once.
+        """
+        rows = [row for row in rows_for(device.kind) if row.way is not None]
+        lacking = {rule: self.of_scopes(account, row) for rule, row in {row.scopes: row for row in rows}.items()}
         if device.kind == DeviceKind.DEVICE_KIND_VEHICLE:
-            shown = [one for one in VEHICLE_CONDITIONS if self._flags.is_set(device, state, one.flag)]
-            whole = self.of_vehicle(account, device, shown)
-            if self._ways.known(device) is SIGNED:
-                whole += self.of_signing(account, device, self._ways.keys.known(device))
-            return {row.kind: rules[row.scopes] + (whole if _is_command(row) else []) for row in rows}
+            closed = self._of_whole_vehicle(account, device, state)
+            return {row.kind: lacking[row.scopes] + (closed if _is_command(row) else []) for row in rows}
         newest = self._reads.newest(device, state)
-        return {
-            row.kind: rules[row.scopes] + self.of_site(account, device, standing_for_all(row.kind, newest), newest)
-            for row in rows
-        }
+        standing = standing_for_kinds([row.kind for row in rows], newest)
+        shown = {condition for conditions in standing.values() for condition in conditions}
+        told = {condition: self._of_condition(account, device, condition, newest) for condition in shown}
+        return {row.kind: lacking[row.scopes] + [told[one] for one in standing[row.kind]] for row in rows}
+
+    def _of_whole_vehicle(self, account: VendorAccount, device: DeviceRecord, state: DeviceState) -> list[Blocker]:
+        shown = [one for one in VEHICLE_CONDITIONS if self._flags.is_set(device, state, one.flag)]
+        blockers = self.of_vehicle(account, device, shown)
+        if self._ways.known(device) is SIGNED:
+            blockers += self.of_signing(account, device, self._ways.keys.known(device))
+        return blockers
 
     def of_scopes(self, account: VendorAccount, row: ActionRow) -> list[Blocker]:
         """Return what the end user did not grant."""
@@ -96,18 +103,20 @@ class KnownBlockers:
         self, account: VendorAccount, device: DeviceRecord, conditions: Iterable[SiteCondition], state: DeviceState
     ) -> list[Blocker]:
         """Return conditions of a site as blockers."""
-        return [
-            self._remedies.blocker(
-                condition.reason,
-                account=account,
-                device=device,
-                evidence=condition.evidence(state),
-                message=condition.message,
-                blocked_actions=condition.blocks,
-                **condition.facts_of(state),
-            )
-            for condition in conditions
-        ]
+        return [self._of_condition(account, device, condition, state) for condition in conditions]
+
+    def _of_condition(
+        self, account: VendorAccount, device: DeviceRecord, condition: SiteCondition, state: DeviceState
+    ) -> Blocker:
+        return self._remedies.blocker(
+            condition.reason,
+            account=account,
+            device=device,
+            evidence=condition.evidence(state),
+            message=condition.message,
+            blocked_actions=condition.blocks,
+            **condition.facts_of(state),
+        )
 
     def _of_commands(
         self,

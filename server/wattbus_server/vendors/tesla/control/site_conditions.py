@@ -11,7 +11,7 @@ wants. Decisions behind the rows:
   raising the reserve or backup mode, which also charge from solar.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wattbus.v1.action_pb2 import Action, ActionKind, BatteryMode, ExportRule
@@ -75,7 +75,7 @@ def _needs_time_based_control(action: Action, _state: DeviceState) -> bool:
     return _exports_battery(action)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SiteCondition:
     """One row."""
 
@@ -94,11 +94,14 @@ class SiteCondition:
     message: str = ""
     """Instead of the usual sentence for the reason."""
 
+    def stands(self, state: DeviceState) -> bool:
+        """Say whether a state shows the condition; no if nobody knows."""
+        value = value_at(state, self.path)
+        return value is not None and value in self.values
+
     def evidence(self, state: DeviceState) -> str:
         """Return the value that shows the condition; empty if it does not stand or nobody knows."""
-        value = value_at(state, self.path)
-        stands = value is not None and value in self.values
-        return told(state, self.path, value) if stands else ""
+        return told(state, self.path, value_at(state, self.path)) if self.stands(state) else ""
 
     def facts_of(self, state: DeviceState) -> dict[str, str]:
         """Return what the texts and the metadata of the reason mention."""
@@ -199,23 +202,30 @@ def standing(action: Action, state: DeviceState) -> list[SiteCondition]:
     return _one_of_each(
         condition
         for condition in SITE_CONDITIONS
-        if kind in condition.blocks and condition.evidence(state) and condition.concerns(action, state)
+        if kind in condition.blocks and condition.stands(state) and condition.concerns(action, state)
     )
 
 
-def standing_for_all(kind: ActionKind.ValueType, state: DeviceState) -> list[SiteCondition]:
-    """Return the conditions that block a kind of action, if they leave no value of it that would change anything.
+def standing_for_kinds(
+    kinds: Iterable[ActionKind.ValueType], state: DeviceState
+) -> dict[ActionKind.ValueType, list[SiteCondition]]:
+    """Return for each kind of action the conditions that leave no value of it that would change anything.
 
     Values that are blocked beside others that are not are no matter of the kind: its bounds tell them.
     """
-    if not any(kind in condition.blocks and condition.evidence(state) for condition in SITE_CONDITIONS):
+    shown = [condition for condition in SITE_CONDITIONS if condition.stands(state)]
+    return {kind: _for_all_values(kind, [one for one in shown if kind in one.blocks], state) for kind in kinds}
+
+
+def _for_all_values(
+    kind: ActionKind.ValueType, conditions: Sequence[SiteCondition], state: DeviceState
+) -> list[SiteCondition]:
+    if not conditions:
         return []
     values = choices(kind)
     changing = [action for action in values if _changes_setting(action, state)] or values
-    found = [standing(action, state) for action in changing]
-    if not all(found):
-        return []
-    return _one_of_each(one for one in SITE_CONDITIONS if any(one in conditions for conditions in found))
+    found = [{one for one in conditions if one.concerns(action, state)} for action in changing]
+    return _one_of_each(one for one in conditions if one in set().union(*found)) if all(found) else []
 
 
 def still_stands(reason: Reason.ValueType, kinds: frozenset[ActionKind.ValueType], fresh: DeviceState) -> bool:
