@@ -2,7 +2,8 @@ import asyncio
 
 import pytest
 
-from wattbus_server.shared_work import SharedWork
+from tests.turns import settled
+from wattbus_server.shared_work import FreshWork, SharedWork, few_at_a_time
 
 
 class Gate:
@@ -78,3 +79,48 @@ async def test_what_runs_can_be_stopped() -> None:
     with pytest.raises(asyncio.CancelledError):
         await caller
     assert gate.ended == 0
+
+
+# Fresh work
+
+
+async def test_who_asks_while_work_runs_gets_the_result_of_the_next() -> None:
+    gate, fresh = Gate(), FreshWork[str, int]()
+    first = [asyncio.create_task(fresh.join("a", gate.work)) for _ in range(3)]
+    await settled()
+    later = [asyncio.create_task(fresh.join("a", gate.work)) for _ in range(20)]
+    await settled()
+    assert gate.begun == 1
+    gate.open.set()
+    assert await asyncio.gather(*first, *later) == [1] * 3 + [2] * 20
+
+
+async def test_fresh_work_that_fails_fails_for_those_who_wait_and_goes_on() -> None:
+    gate, fresh = Gate(), FreshWork[str, int]()
+    gate.error = OSError("not now")
+    gate.open.set()
+    for failed in await asyncio.gather(*(fresh.join("a", gate.work) for _ in range(2)), return_exceptions=True):
+        assert failed is gate.error
+    gate.error = None
+    assert await fresh.join("a", gate.work) == 2
+
+
+async def test_closing_stops_fresh_work_that_takes_too_long() -> None:
+    gate, fresh = Gate(), FreshWork[str, int]()
+    caller = asyncio.create_task(fresh.join("a", gate.work))
+    await settled()
+    await fresh.close(0.01)
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert gate.ended == 0
+
+
+async def test_a_few_at_a_time_are_worked_on() -> None:
+    gates = [Gate() for _ in range(5)]
+    working = asyncio.create_task(few_at_a_time(2, gates, Gate.work))
+    for ended in range(5):
+        await settled()
+        assert sum(gate.begun for gate in gates) == min(ended + 2, 5)
+        gates[ended].open.set()
+    await working
+    assert [gate.ended for gate in gates] == [1] * 5

@@ -1,4 +1,4 @@
-"""Work that outlives whoever asked for it and is done once for all who ask, and work that is done a few at a time."""
+"""Work that is done once for all who ask for it, and work that is done a few at a time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable
@@ -61,3 +61,41 @@ class SharedWork(Generic[Key, Result]):
         if not task.cancelled():
             # Those who wait get the error; if nobody is left, asyncio must not call it forgotten.
             task.exception()
+
+
+class FreshWork(Generic[Key, Result]):
+    """Does work for each key so that everybody gets a result of after they asked, those who ask together the same one.
+
+    While a piece of work runs, whoever asks waits for the next one.
+    """
+
+    def __init__(self) -> None:
+        self._running: dict[Key, asyncio.Task[Result]] = {}
+        self._next: dict[Key, asyncio.Task[Result]] = {}
+
+    async def join(self, key: Key, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+        """Return the result of the next piece of work for a key. A caller who is cancelled leaves it to the others."""
+        task = self._next.get(key)
+        if task is None:
+            task = self._next[key] = asyncio.create_task(self._in_turn(key, work), name=f"fresh work {key}")
+            # Those who wait get the error; if nobody is left, asyncio must not call it forgotten.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(task)
+
+    async def close(self, seconds: float) -> None:
+        """Let what runs come to its end, and stop it after some seconds."""
+        tasks = {*self._running.values(), *self._next.values()}
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _in_turn(self, key: Key, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+        if (before := self._running.get(key)) is not None:
+            await asyncio.wait([before])
+        self._running[key] = self._next.pop(key)
+        try:
+            return await work()
+        finally:
+            del self._running[key]

@@ -206,3 +206,14 @@ def test_addresses_to_return_to(address: str) -> None:
 )
 def test_addresses_not_to_return_to(address: str) -> None:
     assert return_address(address)
+
+
+@pytest.mark.parametrize(
+    "request_type", [device_service_pb2.CreateCommandRequest, device_service_pb2.CheckCommandRequest]
+)
+def test_to_wake_without_waking_is_refused(request_type: type[Message]) -> None:
+    request = filled(request_type, parent=DEVICE, action={"wake": {}}, wake_policy="WAKE_POLICY_NEVER")
+    assert violations_of(request) == {"wake_policy": "contradicts the action wake"}
+    assert (
+        violations_of(filled(request_type, parent=DEVICE, action={"lock": {}}, wake_policy="WAKE_POLICY_NEVER")) == {}
+    )

@@ -16,6 +16,7 @@ from wattbus.v1.state_pb2 import ConnectivityStatus, DeviceState
 
 from tests.state.clock import ForwardLoop
 from tests.state.world import CONNECTION, SECOND_CONNECTION, World, energy, later
+from tests.turns import settled
 from wattbus_server.connections.accounts import Accounts
 from wattbus_server.connections.grants import GrantStore
 from wattbus_server.connections.keeper import TokenKeeper
@@ -296,6 +297,20 @@ async def test_reading_now_takes_over_what_the_vendor_says(polled: Polled) -> No
     (observed,) = await polled.poller.read_now(record)
     assert observed.battery == polled.world.hub.get(device).battery
     assert observed.battery.energy.charge_percent == 1
+
+
+async def test_those_who_read_at_the_same_time_share_the_next_read(polled: Polled) -> None:
+    (device,) = await polled.world.link(["a"])
+    record = polled.world.registry.find(device)
+    assert record is not None
+    polled.vendor.stuck.add(CONNECTION)
+    readers = [asyncio.create_task(polled.poller.read_now(record))]
+    await settled()
+    readers += [asyncio.create_task(polled.poller.read_now(record)) for _ in range(20)]
+    await settled()
+    polled.vendor.released.set()
+    await asyncio.gather(*readers)
+    assert len(polled.vendor.times(device)) == 2, "the one that ran when they asked may be older than what they ask for"
 
 
 async def test_reading_now_raises_and_reports_what_stands_in_the_way(polled: Polled) -> None:

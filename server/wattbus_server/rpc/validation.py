@@ -16,6 +16,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 from wattbus.v1 import action_pb2, admin_service_pb2, connection_service_pb2, device_service_pb2
+from wattbus.v1.command_pb2 import WakePolicy
 
 from wattbus_server.problem import FieldViolation, field_invalid
 
@@ -33,6 +34,8 @@ class Rule:
     field: str
     check: Check = lambda value: None
     required: bool = False
+    agrees: Check = lambda message: None
+    """Looks at the whole message: whether the field agrees with the others."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def _examine(message: Message, path: str, violations: list[FieldViolation]) -> N
         if not is_set(message):
             complaint = "is required" if rule.required else None
         elif has_value:
-            complaint = rule.check(getattr(message, rule.field))
+            complaint = rule.check(getattr(message, rule.field)) or rule.agrees(message)
         if complaint is not None:
             violations.append(FieldViolation(f"{path}{rule.field}", complaint))
     for field in form.nested:
@@ -219,7 +222,16 @@ def _name(check: Check, field: str = "name") -> tuple[Rule, ...]:
     return (Rule(field, check, required=True),)
 
 
-_COMMAND_REQUEST = (*_name(DEVICE, "parent"), Rule("action", required=True))
+def _wakes_as_allowed(request: Any) -> str | None:
+    contradicts = request.action.HasField("wake") and request.wake_policy == WakePolicy.WAKE_POLICY_NEVER
+    return "contradicts the action wake" if contradicts else None
+
+
+_COMMAND_REQUEST = (
+    *_name(DEVICE, "parent"),
+    Rule("action", required=True),
+    Rule("wake_policy", agrees=_wakes_as_allowed),
+)
 
 _RULES_BY_TYPE: Mapping[type[Message], Sequence[Rule]] = {
     device_service_pb2.DeviceSelection: (

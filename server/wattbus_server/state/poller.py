@@ -13,6 +13,7 @@ from wattbus_server.connections.accounts import Accounts
 from wattbus_server.connections.store import ConnectionChange, ConnectionChangeKind, ConnectionStore
 from wattbus_server.devices.registry import DeviceChange, DeviceRegistry
 from wattbus_server.problem import Problem
+from wattbus_server.shared_work import FreshWork
 from wattbus_server.state import metrics
 from wattbus_server.state.hub import StateHub
 from wattbus_server.state.pace import Pace
@@ -53,6 +54,7 @@ class Poller:
         self._accounts = accounts
         self._connections = connections
         self._on_problem = on_problem
+        self._reads: FreshWork[str, Sequence[DeviceState]] = FreshWork()
         self._places = asyncio.Semaphore(CALLS_AT_ONCE)
         self._running: dict[str, _ConnectionPolls] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -81,13 +83,19 @@ class Poller:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        await self._reads.close(CLOSING_LIMIT.total_seconds())
 
     async def read_now(self, record: DeviceRecord) -> Sequence[DeviceState]:
         """Read a device from the vendor now, take over what is learnt, and return the observations.
 
+        Reads of a vehicle are billed, and all are limited: who asks together shares one that begins after that.
+
         Raises:
             Problem: what the vendor's refusal means; VEHICLE_ASLEEP and DEVICE_OFFLINE for a device that is away.
         """
+        return await self._reads.join(record.name, lambda: self._read_now(record))
+
+    async def _read_now(self, record: DeviceRecord) -> Sequence[DeviceState]:
         adapter = self._accounts.adapter(record.vendor)
         try:
             account = self._accounts.account(record.connection)
