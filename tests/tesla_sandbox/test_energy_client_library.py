@@ -60,7 +60,7 @@ async def test_history_without_dates_is_the_present_period(session: aiohttp.Clie
     assert today[0]["timestamp"] == "2026-06-21T00:00:00+02:00"
     assert len(today) == 144
     month = (await site.energy_history(TeslaEnergyPeriod.MONTH))["response"]["time_series"]
-    assert [day["timestamp"][:10] for day in month] == ["2026-06-20", "2026-06-21"]
+    assert [day["timestamp"][:10] for day in month] == [f"2026-06-{day:02d}" for day in range(1, 22)]
     assert (await site.backup_history(TeslaEnergyPeriod.DAY))["response"]["total_events"] == 0
 
 

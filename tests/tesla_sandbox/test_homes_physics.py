@@ -12,9 +12,10 @@ from tesla_sandbox.homes.history import CHANNELS
 from tesla_sandbox.homes.home import Home
 from tesla_sandbox.homes.power_flow import balanced
 from tesla_sandbox.homes.powerwall import ONE_WAY_EFFICIENCY, POWERWALL_MODELS, BatteryPack
+from tesla_sandbox.homes.prices import prices_at
 from tesla_sandbox.homes.rendering import live_status
 from tesla_sandbox.homes.sun import Panels, solar_power
-from tesla_sandbox.homes.tariff import TariffError, check_tariff, prices_at
+from tesla_sandbox.homes.tariff import TariffError, check_tariff
 from tesla_sandbox.scenario import HomeSpec
 from tesla_sandbox.world import World
 

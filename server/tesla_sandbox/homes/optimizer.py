@@ -11,7 +11,7 @@ from enum import Enum
 from random import Random
 from zoneinfo import ZoneInfo
 
-from tesla_sandbox.homes.tariff import Prices, prices_at
+from tesla_sandbox.homes.prices import Prices, prices_at
 
 SLOT_SECONDS = 1_800
 SLOTS_AHEAD = 48
