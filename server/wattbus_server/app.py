@@ -3,8 +3,8 @@
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Collection, Coroutine, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Collection, Coroutine, Sequence
+from contextlib import AsyncExitStack
 
 import structlog
 from wattbus.v1 import admin_service_pb2, connection_service_pb2, device_service_pb2
@@ -51,10 +51,6 @@ log = structlog.get_logger()
 TENANTS_RELOAD_SECONDS = 5.0
 
 
-class ConfigurationError(ValueError):
-    """The settings do not make a server; the message says what to set."""
-
-
 class App:
     """The whole service in one event loop.
 
@@ -89,8 +85,7 @@ class App:
     async def _start(self) -> None:
         settings = self._settings
         await self._open_storage()
-        with _settings_at_fault():
-            self._http = HttpServer(settings.http_host, settings.http_port)
+        self._http = HttpServer(settings.http_host, settings.http_port)
         # In case a later stage fails; at the end it is closed with the other door, before the rooms.
         self._stack.push_async_callback(self._close_http)
         self._public_url = settings.public_url or self._http.url
@@ -103,8 +98,7 @@ class App:
 
     async def _open_storage(self) -> None:
         key = self._settings.encryption_key.get_secret_value()
-        with _settings_at_fault():
-            self._vault = Vault.from_settings(key)
+        self._vault = Vault.from_settings(key)
         self._token_key = hmac.digest(key.split(",")[0].encode(), b"resume tokens", hashlib.sha256)
         self._engine = open_engine(self._settings.database_url)
         self._stack.push_async_callback(self._engine.dispose)
@@ -114,8 +108,7 @@ class App:
         self._run_forever(self._reload_tenants())
 
     async def _open_vendors(self) -> None:
-        with _settings_at_fault():
-            tesla = TeslaAdapter(self._settings, self._public_url, SqlSessionStore(self._engine))
+        tesla = TeslaAdapter(self._settings, self._public_url, SqlSessionStore(self._engine))
         self._stack.push_async_callback(tesla.close)
         self._adapters: dict[Vendor.ValueType, VendorAdapter] = {tesla.vendor: tesla}
 
@@ -210,8 +203,7 @@ class App:
         await self._http.start(web)
         self._stack.push_async_callback(self._close_http)
         self.http_url = self._http.url
-        with _settings_at_fault():
-            rpc = RpcServer(settings, self._tenants, self._services(), self._draining)
+        rpc = RpcServer(settings, self._tenants, self._services(), self._draining)
         self._stack.push_async_callback(rpc.stop)
         await rpc.start()
         host = f"[{settings.grpc_host}]" if ":" in settings.grpc_host else settings.grpc_host
@@ -274,12 +266,3 @@ class App:
             await asyncio.gather(task, return_exceptions=True)
 
         self._stack.push_async_callback(stop)
-
-
-@contextmanager
-def _settings_at_fault() -> Iterator[None]:
-    """Explain what goes wrong in the block by the settings; elsewhere the same errors are defects and show a trace."""
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        raise ConfigurationError(str(error)) from error

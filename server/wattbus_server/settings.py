@@ -8,10 +8,19 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, get_origin
+from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -37,6 +46,13 @@ TESLA_REGIONS = {
     "na": "https://fleet-api.prd.na.vn.cloud.tesla.com",
     "eu": "https://fleet-api.prd.eu.vn.cloud.tesla.com",
 }
+
+
+class ConfigurationError(ValueError):
+    """A setting does not make a server. The message names the variable and says what to do, without secrets."""
+
+    def __init__(self, variable: str, sentence: str) -> None:
+        super().__init__(f"{variable}: {sentence}")
 
 
 def is_loopback(host: str) -> bool:
@@ -65,6 +81,8 @@ class TeslaSettings(BaseModel):
     """The domain under which the application is registered and hosts its public key."""
     command_key_file: Path | None = None
     """PEM file of the private key (prime256v1) that signs vehicle commands. None: no vehicle commands."""
+    allow_plaintext: bool = False
+    """True to send tokens and credentials without TLS to hosts other than this one: only for a sandbox elsewhere."""
     authorize_url: str = "https://auth.tesla.com/oauth2/v3/authorize"
     """The page on which end users consent."""
     token_url: str = "https://fleet-auth.prd.vn.cloud.tesla.com/oauth2/v3/token"  # noqa: S105 - an address, not a secret
@@ -79,7 +97,7 @@ class TeslaSettings(BaseModel):
     """The page that pairs a virtual key; the domain follows as a path."""
     api_urls: dict[str, str] = TESLA_REGIONS
     """Fleet API base URL by region. Tokens are sent to these and to no other host, whatever an answer says."""
-    home_region: str = "na"
+    home_region: str = Field(default="na", validate_default=True)
     """The region that is asked first for an account whose region is unknown."""
     live_status_interval: Positive = timedelta(seconds=30)
     """How often the power flows of a site are read. Not billed."""
@@ -92,17 +110,24 @@ class TeslaSettings(BaseModel):
     request and after a command."""
     request_timeout: Positive = timedelta(seconds=20)
     """How long one call may take."""
-    allow_plaintext: bool = False
-    """True to send tokens and credentials without TLS to hosts other than this one: only for a sandbox elsewhere."""
 
-    @model_validator(mode="after")
-    def _secrets_travel_encrypted(self) -> "TeslaSettings":
-        addresses = {"token_url": self.token_url, "metadata_url": self.metadata_url}
-        addresses |= {f"api_urls[{region!r}]": url for region, url in self.api_urls.items()}
-        for name, address in addresses.items():
-            if not (self.allow_plaintext or _is_encrypted_or_local(address)):
-                raise ValueError(f"{name} must be an https address; http only on loopback, or with allow_plaintext")
-        return self
+    @field_validator("token_url", "metadata_url", "api_urls")
+    @classmethod
+    def _secrets_travel_encrypted(cls, value: str | dict[str, str], info: ValidationInfo) -> str | dict[str, str]:
+        for address in value.values() if isinstance(value, dict) else [value]:
+            if not (info.data.get("allow_plaintext") or _is_encrypted_or_local(address)):
+                raise ValueError(
+                    "must be an https address; http only on loopback, or with WATTBUS_TESLA__ALLOW_PLAINTEXT=true"
+                )
+        return value
+
+    @field_validator("home_region")
+    @classmethod
+    def _region_has_an_address(cls, region: str, info: ValidationInfo) -> str:
+        known = info.data.get("api_urls")
+        if known is not None and region not in known:
+            raise ValueError(f"{region!r} has no address in WATTBUS_TESLA__API_URLS, only: {', '.join(known)}")
+        return region
 
 
 class TlsSettings(BaseModel):
@@ -120,7 +145,7 @@ class TlsSettings(BaseModel):
     @model_validator(mode="after")
     def _pair(self) -> "TlsSettings":
         if (self.certificate_file is None) != (self.private_key_file is None):
-            raise ValueError("certificate_file and private_key_file belong together")
+            raise ValueError("certificate_file and private_key_file belong together: set both or none")
         if self.client_ca_file and not self.certificate_file:
             raise ValueError("client_ca_file needs certificate_file")
         return self
@@ -190,6 +215,14 @@ class Settings(BaseSettings):
     tls: TlsSettings = TlsSettings()
     tesla: TeslaSettings = TeslaSettings()
 
+    @field_validator("public_url")
+    @classmethod
+    def _address_for_browsers(cls, address: str) -> str:
+        parts = urlsplit(address)
+        if address and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
+            raise ValueError("must be an address for browsers, such as https://link.example.com")
+        return urlunsplit(parts)
+
     @field_validator("admin_key")
     @classmethod
     def _long_enough(cls, key: SecretStr) -> SecretStr:
@@ -211,8 +244,21 @@ def variables(model: type[BaseModel] = Settings, prefix: str = PREFIX) -> Iterat
         yield from variables(nested_model, variable)
 
 
-def misspelt(environment: Iterable[str]) -> list[str]:
+def misspelt(written: Iterable[str]) -> list[str]:
     """Return the variables that look like settings and are none; members of a dictionary count as settings."""
-    known = {variable for variable, _ in variables()}
-    ours = (name for name in environment if name.upper().startswith(PREFIX))
-    return sorted(name for name in ours if name.upper() not in known and name.upper().rpartition("__")[0] not in known)
+    known = {variable for variable, _ in variables()} | _groups()
+    ours = {name.upper() for name in written if name.upper().startswith(PREFIX)}
+    return sorted(name for name in ours if name not in known and name.rpartition("__")[0] not in _dictionaries())
+
+
+def written_as_json() -> set[str]:
+    """Return the variables whose value is JSON: dictionaries, and whole groups of settings."""
+    return _dictionaries() | _groups()
+
+
+def _dictionaries() -> set[str]:
+    return {variable for variable, field in variables() if get_origin(field.annotation) is dict}
+
+
+def _groups() -> set[str]:
+    return {variable.rpartition("__")[0] for variable, _ in variables() if "__" in variable}

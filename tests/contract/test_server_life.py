@@ -1,20 +1,14 @@
-"""The life of the server: health, reflection, drain, kill and restart, TLS, refusal to start unsafely."""
+"""The life of the server: health, reflection, drain, kill and restart, refusal to start unsafely."""
 
 import asyncio
-import datetime
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import Any
 
 import grpc
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from wattbus.v1 import device_service_pb2 as pb
@@ -203,58 +197,6 @@ async def _charge_limit_stored(tenant: Tenant, device: str) -> int:
         return state.vehicle.charge.limit_percent if state.vehicle.charge.HasField("limit_percent") else None
 
     return await eventually(limit)
-
-
-def certificate(folder: Path, name: str) -> tuple[Path, Path, bytes]:
-    """Write a self-signed certificate for localhost and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = built.public_bytes(serialization.Encoding.PEM)
-    (folder / "certificate.pem").write_bytes(pem)
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return folder / "certificate.pem", folder / "key.pem", pem
-
-
-async def _healthy(address: str, root: bytes) -> bool:
-    port = address.rsplit(":", 1)[1]
-    async with grpc.aio.secure_channel(f"localhost:{port}", grpc.ssl_channel_credentials(root)) as channel:
-        stub: Any = health_pb2_grpc.HealthStub(channel)
-        try:
-            await stub.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE_SECONDS)
-        except grpc.aio.AioRpcError:
-            return False
-    return True
-
-
-async def test_tls_certificates_rotate_without_a_restart(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("tls")
-    certificate_file, key_file, first = certificate(folder, "first")
-    setup = Setup(folder)
-    changes = {"TLS__CERTIFICATE_FILE": str(certificate_file), "TLS__PRIVATE_KEY_FILE": str(key_file)}
-    async with setup.service(None, GRPC_HOST="0.0.0.0", **changes) as service:
-        assert await _healthy(service.address, first)
-        _, _, second = certificate(folder, "second")
-
-        async def rotated() -> bool | None:
-            return await _healthy(service.address, second) or None
-
-        assert await eventually(rotated)
-        assert not await _healthy(service.address, first)
 
 
 @pytest.mark.parametrize(

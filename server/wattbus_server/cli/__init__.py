@@ -6,6 +6,10 @@ from typing import Annotated
 
 import typer
 
+# gRPC core reads this when it is imported. Below errors it tells of other people's broken handshakes only, and its
+# lines among the logs are no JSON.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
 from wattbus_server.cli import administration, demo, keys, serve
 
 app = typer.Typer(

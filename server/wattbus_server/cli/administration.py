@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from wattbus_server.cli.environment import read_settings
+from wattbus_server.cli.environment import explained_settings, misspelt_settings, read_settings
 from wattbus_server.problem import Problem
 from wattbus_server.storage.database import open_engine
 from wattbus_server.storage.migrate import migrate
@@ -71,6 +71,8 @@ def revoke_key(name: Annotated[str, typer.Argument(help="`tenants/â€¦/apiKeys/â€
 
 def _with_directory(work: Callable[[TenantDirectory], Awaitable[Result]]) -> Result:
     settings = read_settings()
+    for variable in misspelt_settings():
+        typer.echo(f"{variable} is not a setting.", err=True)
 
     async def run() -> Result:
         engine = open_engine(settings.database_url)
@@ -83,7 +85,8 @@ def _with_directory(work: Callable[[TenantDirectory], Awaitable[Result]]) -> Res
             await engine.dispose()
 
     try:
-        return asyncio.run(run())
+        with explained_settings():
+            return asyncio.run(run())
     except Problem as problem:
         typer.echo(problem.message, err=True)
         raise typer.Exit(1) from problem

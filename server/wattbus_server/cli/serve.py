@@ -8,12 +8,11 @@ import signal
 import sys
 
 import structlog
-import typer
 
-from wattbus_server.app import App, ConfigurationError
-from wattbus_server.cli.environment import read_settings
+from wattbus_server.app import App
+from wattbus_server.cli.environment import explained_settings, misspelt_settings, read_settings
 from wattbus_server.logs import configure_logs
-from wattbus_server.settings import Settings, misspelt
+from wattbus_server.settings import Settings
 
 log = structlog.get_logger()
 
@@ -25,13 +24,10 @@ def serve() -> None:
     """Run the service. Settings come from the environment and from `.env`; see docs/settings.md."""
     settings = read_settings()
     configure_logs(settings.log_level, settings.log_format)
-    for variable in misspelt(os.environ):
+    for variable in misspelt_settings():
         log.warning("unknown_setting", variable=variable)
-    try:
+    with explained_settings():
         asyncio.run(_run(settings))
-    except ConfigurationError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
 
 
 async def _run(settings: Settings) -> None:

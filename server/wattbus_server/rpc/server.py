@@ -10,7 +10,7 @@ from grpc_channelz.v1 import channelz
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from wattbus_server.rpc.caller import Caller
-from wattbus_server.rpc.credentials import bind
+from wattbus_server.rpc.credentials import bind, bind_channelz
 from wattbus_server.rpc.gate import Gate
 from wattbus_server.rpc.handlers import Limits, service_handler
 from wattbus_server.rpc.quota import StreamQuota
@@ -111,9 +111,9 @@ class RpcServer:
 
 
 def _channelz_server(port: int | None) -> tuple[grpc.aio.Server | None, int]:
-    """Serve channelz on a loopback port of its own: it shows every peer and needs no key."""
+    """Serve channelz on a port of its own."""
     if port is None:
         return None, 0
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     channelz.add_channelz_servicer(server)
-    return server, server.add_insecure_port(f"127.0.0.1:{port}")
+    return server, bind_channelz(server, port)

@@ -15,7 +15,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from wattbus.v1.reason_pb2 import Reason
 
 from wattbus_server.problem import Problem
+from wattbus_server.settings import ConfigurationError
 
+VARIABLE = "WATTBUS_ENCRYPTION_KEY"
 KEY_BYTES = 32
 _FORMAT = b"\x01"
 _ID_BYTES = 8
@@ -39,15 +41,15 @@ class Vault:
         """Read the setting `encryption_key`: base64, several keys separated by commas.
 
         Raises:
-            ValueError: it is empty or malformed; the message says how to get a key and never holds one.
+            ConfigurationError: it is empty or malformed; the message says how to get a key and never holds one.
         """
         if not keys.strip():
-            raise ValueError("WATTBUS_ENCRYPTION_KEY is not set; `wattbus keygen` makes a key")
+            raise ConfigurationError(VARIABLE, "is not set; `wattbus keygen` makes a key")
         try:
             return cls([base64.b64decode(key.strip(), validate=True) for key in keys.split(",")])
         except (binascii.Error, ValueError):
-            raise ValueError(
-                f"WATTBUS_ENCRYPTION_KEY must be {KEY_BYTES} bytes in base64, or several such keys with commas between"
+            raise ConfigurationError(
+                VARIABLE, f"must be {KEY_BYTES} bytes in base64, or several such keys with commas between"
             ) from None
 
     def encrypt(self, plaintext: bytes, context: str) -> bytes:

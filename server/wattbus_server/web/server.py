@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from wattbus_server.settings import ConfigurationError
+
 _LARGEST_HEAD_BYTES = 16 * 1024
 _CONCURRENT_REQUESTS = 500
 _IDLE_SECONDS = 15
@@ -36,12 +38,25 @@ class HttpServer:
     """One HTTP port. It listens from the constructor on, so that its address is known, and answers after `start`."""
 
     def __init__(self, host: str, port: int) -> None:
+        """Listen.
+
+        Raises:
+            ConfigurationError: the port is taken, or the host is none of this machine.
+        """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         # asyncio switches Nagle's delay off only for sockets that name their protocol.
         self._socket = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind((host, port))
-        self._socket.listen(_BACKLOG)
+        try:
+            self._socket.bind((host, port))
+            self._socket.listen(_BACKLOG)
+        except OSError as error:
+            self._socket.close()
+            raise ConfigurationError(
+                "WATTBUS_HTTP_PORT",
+                f"{host}:{port} cannot be opened ({error.strerror}); if another program listens there, stop it or "
+                "choose another port, and let WATTBUS_HTTP_HOST be an address of this machine",
+            ) from error
         self._server: _QuietServer | None = None
         self._task: asyncio.Task[None] | None = None
 

@@ -50,8 +50,7 @@ class TeslaAdapter:
             sessions: The durable home of signing sessions and counters.
 
         Raises:
-            OSError: The command key cannot be read.
-            InvalidKeyError: It is no private key on prime256v1.
+            ConfigurationError: The command key cannot be used.
         """
         tesla = settings.tesla
         transport = new_transport()

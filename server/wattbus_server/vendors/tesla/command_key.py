@@ -8,19 +8,27 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from wattbus_server.settings import ConfigurationError
 from wattbus_server.vendors.contract import HostedFile
 from wattbus_server.vendors.tesla.remedies import PUBLIC_KEY_PATH
-from wattbus_server.vendors.tesla.signing import ClientKey
+from wattbus_server.vendors.tesla.signing import ClientKey, InvalidKeyError
 
 
 def read_key(path: Path | None) -> ClientKey | None:
     """Read the private key; None if none is configured.
 
     Raises:
-        OSError: The file cannot be read.
-        InvalidKeyError: It holds no private key on prime256v1.
+        ConfigurationError: The file cannot be read, or holds no private key on prime256v1.
     """
-    return None if path is None else ClientKey.from_pem(path.read_bytes())
+    if path is None:
+        return None
+    try:
+        return ClientKey.from_pem(path.read_bytes())
+    except OSError as error:
+        complaint = f"{path} cannot be read ({error.strerror}); `wattbus keygen --command-key` makes a key"
+    except InvalidKeyError as error:
+        complaint = f"{path}: {error}"
+    raise ConfigurationError("WATTBUS_TESLA__COMMAND_KEY_FILE", complaint)
 
 
 def public_key_file(path: Path | None) -> Mapping[str, HostedFile]:
