@@ -38,6 +38,7 @@ from wattbus_server.state.hub import StateHub
 from wattbus_server.state.poller import Poller
 from wattbus_server.storage.database import open_engine
 from wattbus_server.storage.encryption import Vault
+from wattbus_server.storage.key_check import check_keys
 from wattbus_server.storage.migrate import migrate
 from wattbus_server.storage.signing_sessions import SqlSessionStore
 from wattbus_server.tenants.directory import TenantDirectory
@@ -103,6 +104,7 @@ class App:
         self._engine = open_engine(self._settings.database_url)
         self._stack.push_async_callback(self._engine.dispose)
         await migrate(self._engine)
+        await check_keys(self._engine, self._vault)
         self._tenants = TenantDirectory(self._engine)
         await self._tenants.load()
         self._run_forever(self._reload_tenants())

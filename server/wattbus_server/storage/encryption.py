@@ -22,7 +22,7 @@ KEY_BYTES = 32
 _FORMAT = b"\x01"
 _ID_BYTES = 8
 _NONCE_BYTES = 12
-_HEADER_BYTES = len(_FORMAT) + _ID_BYTES + _NONCE_BYTES
+HEADER_BYTES = len(_FORMAT) + _ID_BYTES + _NONCE_BYTES
 
 
 class Vault:
@@ -52,6 +52,10 @@ class Vault:
                 VARIABLE, f"must be {KEY_BYTES} bytes in base64, or several such keys with commas between"
             ) from None
 
+    def has_key_of(self, ciphertext: bytes) -> bool:
+        """Say whether the key that encrypted is configured; the header of a ciphertext is enough."""
+        return ciphertext[:1] == _FORMAT and ciphertext[1 : 1 + _ID_BYTES] in self._ciphers
+
     def encrypt(self, plaintext: bytes, context: str) -> bytes:
         """Encrypt; only the same context opens the answer again."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
@@ -64,7 +68,7 @@ class Vault:
         Raises:
             Problem: INTERNAL; the key is not among the configured ones, or the text was changed or moved.
         """
-        key_id, nonce = ciphertext[1 : 1 + _ID_BYTES], ciphertext[1 + _ID_BYTES : _HEADER_BYTES]
+        key_id, nonce = ciphertext[1 : 1 + _ID_BYTES], ciphertext[1 + _ID_BYTES : HEADER_BYTES]
         cipher = self._ciphers.get(key_id)
         if ciphertext[:1] != _FORMAT or cipher is None:
             raise Problem(
@@ -72,7 +76,7 @@ class Vault:
                 "A stored secret was encrypted with a key that WATTBUS_ENCRYPTION_KEY does not hold.",
             )
         try:
-            return cipher.decrypt(nonce, ciphertext[_HEADER_BYTES:], context.encode())
+            return cipher.decrypt(nonce, ciphertext[HEADER_BYTES:], context.encode())
         except (InvalidTag, ValueError):
             raise Problem(Reason.REASON_INTERNAL, "A stored secret is damaged: it does not open.") from None
 
