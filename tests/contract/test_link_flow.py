@@ -398,3 +398,15 @@ async def test_a_link_that_ended_is_offered_to_nobody_any_more(
     stored = b"".join(path.read_bytes() for path in setup.folder.glob("wattbus.db*"))
     assert connection.name.encode() in stored
     assert not any(link.rpartition("/")[2].encode() in stored for link in (first, second, third))
+
+
+async def test_a_link_that_waits_is_told_under_the_public_url_of_now(tmp_path_factory: pytest.TempPathFactory) -> None:
+    setup = Setup(tmp_path_factory.mktemp("moved"))
+    async with setup.service(PUBLIC_URL="https://before.example") as service:
+        tenant = await service.new_tenant()
+        before = (await tenant.create_link(request_id="once")).link_session
+    async with setup.service(PUBLIC_URL="https://after.example/") as service:
+        again = service.tenant(tenant.name, tenant.key)
+        told = await again.link_session(before.name)
+        assert told.url == before.url.replace("https://before.example/", "https://after.example/")
+        assert told == (await again.create_link(request_id="once")).link_session

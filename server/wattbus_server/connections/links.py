@@ -173,7 +173,7 @@ class LinkSessions:
         lifetime: timedelta,
     ) -> tuple[LinkSessionRecord, str]:
         name, token, now = f"linkSessions/{random_id()}", secrets.token_urlsafe(32), datetime.now(UTC)
-        url = f"{self._public_url}/link/{token}"
+        url = self._url(token)
         record = LinkSessionRecord(
             name=name,
             tenant=tenant,
@@ -190,6 +190,9 @@ class LinkSessions:
             expire_time=now + lifetime,
         )
         return record, url
+
+    def _url(self, token: str) -> str:
+        return f"{self._public_url}/link/{token}"
 
     def _check_configured(self, record: LinkSessionRecord) -> None:
         """Refuse now what would fail later in the end user's browser."""
@@ -213,7 +216,9 @@ class LinkSessions:
 
     def _message(self, record: LinkSessionRecord) -> LinkSession:
         try:
-            url = self._vault.decrypt(record.url_encrypted, _url_context(record.name)).decode()
+            stored = self._vault.decrypt(record.url_encrypted, _url_context(record.name)).decode()
+            # The public address may have changed since.
+            url = self._url(stored.rpartition("/")[2])
         except Problem:
             if record.state_now() == LinkSessionState.LINK_SESSION_STATE_PENDING:
                 raise
