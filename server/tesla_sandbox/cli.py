@@ -43,7 +43,9 @@ def run(
         bool, typer.Option("--open-control", help="Let other computers change the world too.")
     ] = False,
     client_id: Annotated[str | None, typer.Option(help="Application client id.")] = None,
-    client_secret: Annotated[str | None, typer.Option(help="Application client secret.")] = None,
+    client_secret: Annotated[
+        str | None, typer.Option(envvar="TESLA_SANDBOX_CLIENT_SECRET", help="Application client secret.")
+    ] = None,
     redirect_uri: Annotated[list[str] | None, typer.Option(help="Registered redirect URI; may be repeated.")] = None,
     domain: Annotated[str | None, typer.Option(help="Registered domain.")] = None,
     public_key: Annotated[Path | None, typer.Option(help="PEM file of the application's public key.")] = None,

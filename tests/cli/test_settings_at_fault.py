@@ -11,10 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.certificates import new_pair
-from tests.processes import ROOT
+from tests.processes import PATIENCE_SECONDS, ROOT
 from wattbus_server.cli.keys import new_encryption_key
-
-PATIENCE_SECONDS = 60
 
 
 async def command_line(folder: Path, *arguments: str, **settings: str) -> tuple[int | None, str]:

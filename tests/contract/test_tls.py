@@ -12,10 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.certificates import Pair, new_pair
-from tests.processes import ProcessFailedError
+from tests.processes import PATIENCE_SECONDS, ProcessFailedError
 from tests.service import Service, Setup, eventually
-
-PATIENCE_SECONDS = 30
 
 
 async def is_served(service: Service, pair: Pair) -> bool:

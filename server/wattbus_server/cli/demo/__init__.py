@@ -20,6 +20,8 @@ from wattbus_server.cli.demo.processes import StartError
 from wattbus_server.cli.demo.story import Story, StoryError
 
 SERVICE = "wattbus.v1.DeviceService"
+# Between single quotes the shell leaves a variable alone, so they end before it.
+BATTERY = "'$BATTERY'"
 
 EXPECTED_FAILURES = (StoryError, StartError, BrowserError, httpx.HTTPError, grpc.aio.AioRpcError, TimeoutError)
 
@@ -46,34 +48,42 @@ async def _tell(narrator: Narrator, once: bool) -> None:
         battery = await Story(world, narrator).play()
         if once:
             return
-        narrator.lines("Try it yourself:", _ready_lines(world))
         narrator.lines(
-            "A blocked command, the fix (you are the installer), and the command again:", _locked(world, battery)
+            "Try it yourself. Copy these lines into another terminal, in this folder:", _names(world, battery)
         )
+        narrator.lines("List, read, watch:", _first_calls())
+        narrator.lines(
+            "A blocked command, the fix (you are the installer), and the command again:", _locked(battery.vendor_id)
+        )
+        narrator.lines(f"The simulated cars and homes: {world.sandbox_page_url}", [])
         narrator.lines("The server and the sandbox stay up. Press Ctrl+C to stop.", [])
         await asyncio.Event().wait()
 
 
-def _call(world: DemoWorld, rest: str, data: str = "") -> str:
+def _names(world: DemoWorld, battery: Device) -> list[str]:
+    names = {"KEY": world.api_key, "ADDRESS": world.grpc_address, "BATTERY": battery.name, "SANDBOX": world.sandbox_url}
+    return [f"  export {name}={value}" for name, value in names.items()]
+
+
+def _call(rest: str, data: str = "") -> str:
     body = f" -d '{data}'" if data else ""
-    return f'  grpcurl -plaintext -H "authorization: Bearer $KEY"{body} {world.grpc_address} {rest}'
+    return f'  grpcurl -plaintext -H "authorization: Bearer $KEY"{body} $ADDRESS {rest}'
 
 
-def _ready_lines(world: DemoWorld) -> list[str]:
+def _first_calls() -> list[str]:
     return [
-        f"  export KEY={world.api_key}",
-        _call(world, "list"),
-        _call(world, f"describe {SERVICE}"),
-        _call(world, f"{SERVICE}/ListDevices"),
-        _call(world, f"{SERVICE}/WatchDeviceStates"),
-        _call(world, f"{SERVICE}/ListBlockers"),
-        f"  the simulated cars and homes: {world.sandbox_page_url}",
+        _call("list"),
+        _call(f"describe {SERVICE}"),
+        _call(f"{SERVICE}/ListDevices"),
+        _call(f"{SERVICE}/GetDeviceState", json.dumps({"name": BATTERY})),
+        _call(f"{SERVICE}/WatchDeviceStates"),
+        _call(f"{SERVICE}/ListBlockers"),
     ]
 
 
-def _locked(world: DemoWorld, battery: Device) -> list[str]:
-    wanted = {"parent": battery.name, "action": {"set_grid_charging": {"allowed": True}}, "wait_for": "RUNG_APPLIED"}
-    command = _call(world, f"{SERVICE}/CreateCommand", json.dumps(wanted))
+def _locked(home: str) -> list[str]:
+    wanted = {"parent": BATTERY, "action": {"set_grid_charging": {"allowed": True}}, "wait_for": "RUNG_APPLIED"}
+    command = _call(f"{SERVICE}/CreateCommand", json.dumps(wanted))
     program = os.path.relpath(Path(sys.executable).with_name("wattbus"))
-    unlock = f"  {program} sandbox ctl --url {world.sandbox_url} home {battery.vendor_id} edit_grid_charging=true"
+    unlock = f"  {program} sandbox ctl --url $SANDBOX home {home} edit_grid_charging=true"
     return [command, unlock, command]

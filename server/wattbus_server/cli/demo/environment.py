@@ -53,8 +53,10 @@ async def demo_world() -> AsyncIterator[DemoWorld]:
         folder = Path(name)
         http_port, grpc_port = free_port(8080), free_port(50051)
         client_secret, admin_key = secrets.token_hex(16), secrets.token_hex(32)
-        arguments = _sandbox_arguments(folder, http_port, client_secret)
-        async with running("tesla_sandbox", *arguments, log=folder / "sandbox.log") as sandbox:
+        arguments = _sandbox_arguments(folder, http_port)
+        # Not among the arguments: everybody on the machine sees those.
+        secret = {"TESLA_SANDBOX_CLIENT_SECRET": client_secret}
+        async with running("tesla_sandbox", *arguments, environment=secret, log=folder / "sandbox.log") as sandbox:
             settings = {
                 **_server_settings(folder, http_port, grpc_port, admin_key),
                 **_tesla_settings(folder, sandbox, client_secret),
@@ -74,7 +76,7 @@ async def demo_world() -> AsyncIterator[DemoWorld]:
                 )
 
 
-def _sandbox_arguments(folder: Path, http_port: int, client_secret: str) -> list[str]:
+def _sandbox_arguments(folder: Path, http_port: int) -> list[str]:
     write_command_key(folder / "command-key.pem")
     private_key = serialization.load_pem_private_key((folder / "command-key.pem").read_bytes(), password=None)
     public_key = private_key.public_key().public_bytes(
@@ -84,7 +86,6 @@ def _sandbox_arguments(folder: Path, http_port: int, client_secret: str) -> list
     options = {
         "--port": "0",
         "--client-id": CLIENT_ID,
-        "--client-secret": client_secret,
         "--redirect-uri": f"http://127.0.0.1:{http_port}/oauth/callback/tesla",
         "--domain": DOMAIN,
         "--public-key": str(folder / "public-key.pem"),

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from wattbus_server.settings import PREFIX
+
 START_TIMEOUT_SECONDS = 30
 STOP_TIMEOUT_SECONDS = 20
 
@@ -31,13 +33,17 @@ def free_port(preferred: int) -> int:
 async def running(
     module: str, *arguments: str, environment: Mapping[str, str] | None = None, log: Path
 ) -> AsyncIterator[dict[str, Any]]:
-    """Run a module as a process of its own until the block ends; gives the start-up line that it prints as JSON."""
+    """Run a module as a process of its own until the block ends; gives the start-up line that it prints as JSON.
+
+    Settings that the user exported for a server of their own are none for this one.
+    """
+    inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
     with log.open("ab") as log_file:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", module, *arguments),
             stdout=asyncio.subprocess.PIPE,
             stderr=log_file,
-            env={**os.environ, **(environment or {})},
+            env={**inherited, **(environment or {})},
             cwd=log.parent,
         )
     try:
