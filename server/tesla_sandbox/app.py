@@ -16,6 +16,7 @@ from tesla_sandbox.auth.authorize import ConsentPages
 from tesla_sandbox.auth.consent_management import ConsentManagement
 from tesla_sandbox.auth.discovery import Discovery
 from tesla_sandbox.auth.pairing import PairingPages
+from tesla_sandbox.auth.profile_image import profile_image_routes
 from tesla_sandbox.auth.token_endpoint import TokenEndpoint
 from tesla_sandbox.control.access import LoopbackOnly
 from tesla_sandbox.control.api import ControlApi, ScenarioLoader
@@ -83,6 +84,7 @@ def build_app(
             *Discovery(world).routes(),
             *ConsentManagement(world).routes(),
             *PairingPages(world).routes(),
+            *profile_image_routes(),
             *(
                 Mount(path, app=Router(routes) if open_control else LoopbackOnly(Router(routes)))
                 for path, routes in control

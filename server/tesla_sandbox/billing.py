@@ -18,6 +18,7 @@ class Price(StrEnum):
     COMMAND = "command"
     WAKE = "wake"
     STREAMING_SIGNAL = "streaming_signal"
+    SPECS = "specs"
 
 
 UNITS_PER_USD: dict[Price, int] = {
@@ -25,6 +26,7 @@ UNITS_PER_USD: dict[Price, int] = {
     Price.COMMAND: 1_000,
     Price.WAKE: 50,
     Price.STREAMING_SIGNAL: 150_000,
+    Price.SPECS: 10,
 }
 
 MONTHLY_DISCOUNT_USD = 10.0

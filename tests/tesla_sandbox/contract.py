@@ -140,7 +140,7 @@ ENDPOINTS: tuple[Documented, ...] = (
     ),
     Documented("GET", "/api/1/dx/vehicles/upgrades/eligibility", DATA, keys("eligible vin"), query={"vin": PAIRED_VIN}),
     Documented("GET", "/api/1/dx/warranty/details", DATA, keys("activeWarranty upcomingWarranty expiredWarranty")),
-    Documented("GET", f"{CAR}/specs", ("vehicle_specs",), keys("vin"), token=PARTNER),
+    Documented("GET", f"{CAR}/specs", ("vehicle_specs",), keys("vin"), token=PARTNER, price="specs"),
     Documented("GET", "/api/1/users/region", (), keys("region fleet_api_base_url"), any_region=True),
     Documented("GET", "/api/1/users/me", ("user_data",), keys("email full_name profile_image_url vault_uuid")),
     Documented("GET", "/api/1/users/orders", ("user_data",), items=frozenset()),

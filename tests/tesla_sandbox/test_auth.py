@@ -383,6 +383,9 @@ async def test_authentication_is_limited_per_second(person: Person) -> None:
     await person.sandbox.control.patch("/rate_limits", {"auth": 2})
     assert (await person.refresh("x")).status_code == 401
     assert (await person.refresh("x")).status_code == 401
-    assert (await person.refresh("x")).status_code == 429
+    refused = await person.refresh("x")
+    assert (refused.status_code, refused.text) == (429, "Retry in 1 seconds\n")
+    assert (refused.headers["retry-after"], refused.headers["ratelimit-reset"]) == ("1", "1")
+    assert (refused.headers["ratelimit-limit"], refused.headers["ratelimit-remaining"]) == ("2", "0")
     await person.sandbox.control.step(1)
     assert (await person.refresh("x")).status_code == 401

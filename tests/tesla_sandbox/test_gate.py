@@ -11,6 +11,11 @@ LIVE = f"/api/1/energy_sites/{FREE_SITE}/live_status"
 RESERVE = f"/api/1/energy_sites/{FREE_SITE}/backup"
 
 
+def unauthorized(error: str, answered: httpx.Response) -> dict[str, object]:
+    """The body of a 401 as it was seen in reality."""
+    return {"response": None, "error": error, "error_description": "", "txid": answered.headers["x-txid"]}
+
+
 async def test_status_needs_no_authorisation(sandbox: Sandbox, browser: httpx.AsyncClient) -> None:
     answered = await browser.get(f"{sandbox.fleet_api('eu')}/status")
     assert (answered.status_code, answered.text) == (200, "ok")
@@ -20,12 +25,19 @@ async def test_status_needs_no_authorisation(sandbox: Sandbox, browser: httpx.As
 async def test_without_a_usable_token_it_is_401(person: Person, header: str) -> None:
     answered = await person.http.get(person.sandbox.fleet_api("eu") + LIVE, headers={"authorization": header})
     assert answered.status_code == 401
+    assert answered.headers["x-txid"]
 
 
 async def test_a_tampered_token_is_401(person: Person) -> None:
     head, payload, signature = person.tokens["access_token"].split(".")
     answered = await person.get(LIVE, token=f"{head}.{payload}x.{signature}")
-    assert (answered.status_code, answered.json()["error"]) == (401, "invalid bearer token")
+    assert (answered.status_code, answered.json()) == (401, unauthorized("invalid bearer token", answered))
+
+
+async def test_an_expired_token_is_401_with_its_own_words(person: Person) -> None:
+    await person.sandbox.control.step(28_800)
+    answered = await person.get(LIVE)
+    assert (answered.status_code, answered.json()) == (401, unauthorized("token expired (401)", answered))
 
 
 async def test_the_wrong_region_is_421_with_the_right_base_url(person: Person) -> None:
@@ -48,6 +60,20 @@ async def test_region_is_answered_everywhere_and_without_user_data(person: Perso
     assert (me.status_code, me.json()["error"]) == (403, "Unauthorized missing scopes user_data")
 
 
+async def test_the_picture_of_a_person_is_there(person: Person) -> None:
+    me = (await person.get("/api/1/users/me")).json()["response"]
+    picture = await person.http.get(me["profile_image_url"])
+    assert (picture.status_code, picture.headers["content-type"]) == (200, "image/svg+xml")
+
+
+async def test_specs_cost_a_tenth_of_a_dollar(person: Person) -> None:
+    partner = await person.partner_token()
+    assert (await person.get(f"/api/1/vehicles/{PAIRED_VIN}/specs", token=partner)).status_code == 200
+    (application,) = (await person.sandbox.control.get("/applications"))["applications"]
+    assert application["billing"]["units"] == {"specs": 1}
+    assert application["billing"]["cost_usd"] == 0.1
+
+
 async def test_an_unregistered_application_is_412_until_it_registers(person: Person) -> None:
     await person.sandbox.control.patch(f"/applications/{CLIENT_ID}", {"registered_regions": []})
     refused = await person.get(LIVE)
@@ -56,6 +82,8 @@ async def test_an_unregistered_application_is_412_until_it_registers(person: Per
     assert refused.json()["error"].startswith(f"Account {CLIENT_ID} must be registered in the current region")
 
     partner = await person.partner_token()
+    for path in ("fleet_telemetry_errors", "fleet_telemetry_error_vins"):
+        assert (await person.get(f"/api/1/partner_accounts/{path}", token=partner)).json() == refused.json()
     registered = await person.post("/api/1/partner_accounts", {"domain": DOMAIN}, token=partner)
     assert registered.status_code == 200
     public_key = registered.json()["response"]["public_key"]
@@ -152,6 +180,17 @@ async def test_unknown_paths_and_methods(person: Person) -> None:
     assert (missing.status_code, missing.json()["response"]) == (404, None)
     wrong = await person.call("DELETE", LIVE)
     assert (wrong.status_code, wrong.json()["error"]) == (405, "invalid_method")
+    logged = [entry["txid"] for entry in await person.sandbox.control.requests()][-2:]
+    assert logged == [missing.headers["x-txid"], wrong.headers["x-txid"]]
+
+
+async def test_a_body_beyond_every_bound_gets_tesla_s_kind_of_answer(person: Person) -> None:
+    kind = {"content-type": "application/json"}
+    answered = await person.call("POST", RESERVE, content=b" " * 3_000_000, headers=kind)
+    assert (answered.status_code, answered.json()) == (413, {"error": "payload too large"})
+    assert answered.headers["x-txid"]
+    form = await person.http.post(person.url("/oauth2/v3/token"), content=b" " * 3_000_000)
+    assert form.status_code in (400, 413)
 
 
 async def test_every_request_is_logged_with_what_it_was(person: Person) -> None:

@@ -71,5 +71,8 @@ async def test_a_signed_message_is_unprocessable_and_the_unsigned_command_works(
     encoded = base64.b64encode(message.SerializeToString()).decode()
     refused = await person.post(f"/api/1/vehicles/{VIN}/signed_command", {"routable_message": encoded})
     assert refused.status_code == 422
+    body = refused.json()
+    assert body["error"].startswith("vehicle does not support the Tesla Vehicle Command Protocol, please refer to ")
+    assert (body["response"], body["txid"]) == (None, refused.headers["x-txid"])
     done = await person.post(f"/api/1/vehicles/{VIN}/command/honk_horn")
     assert done.json() == {"response": {"result": True, "reason": ""}}

@@ -97,6 +97,14 @@ async def test_a_signed_configuration_is_left_read_and_deleted(
     assert errors.json()["response"] == {"fleet_telemetry_errors": []}
 
 
+async def test_a_configuration_for_a_car_of_somebody_else_configures_none(
+    person: Person, application_key: ec.EllipticCurvePrivateKey
+) -> None:
+    refused = await person.post(CREATE, request(application_key, PAIRED_VIN, "5YJ3E1EA7KF999999"))
+    assert (refused.status_code, refused.json()["error"]) == (404, "not_found")
+    assert (await person.get(CONFIG)).json()["response"]["config"] is None
+
+
 async def test_a_sleeping_car_adopts_its_configuration_when_it_wakes(
     person: Person, application_key: ec.EllipticCurvePrivateKey
 ) -> None:

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from tesla_sandbox.auth.forms import UnreadableFormError, read_form, texts
 from tesla_sandbox.auth.token_issue import TokenAnswer, partner_token, user_tokens
-from tesla_sandbox.fleet_api.answers import ApiRefusal, json_answer
+from tesla_sandbox.fleet_api.answers import ApiRefusal, json_answer, rate_limited
 from tesla_sandbox.fleet_api.rate_limits import RateClass
 from tesla_sandbox.request_log import LOG_KEY
 from tesla_sandbox.world import Application, World
@@ -106,7 +106,7 @@ class TokenEndpoint:
     def _check_rate(self, application: Application) -> None:
         seconds = self._world.rate_limits.retry_after(application.client_id, "", RateClass.AUTH)
         if seconds is not None:
-            raise ApiRefusal(429, f"Retry in {seconds} seconds\n", {"retry-after": str(seconds)})
+            raise rate_limited(self._world.rate_limits.limits[RateClass.AUTH] or 0, seconds)
 
     def _unauthorized_client(self) -> ApiRefusal:
         reference = self._world.hex_id(32)

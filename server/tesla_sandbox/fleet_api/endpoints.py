@@ -37,6 +37,7 @@ class Endpoint:
         rate: The rate limit that a call counts against, per account and device.
         token: Whose token is expected.
         any_region: Answered also in a region other than the account's.
+        unregistered: Answered also to an application that is not registered in the region.
         parameterless: No parameter is required, so that the body may be `null`, as Tesla's own client library sends it.
     """
 
@@ -49,6 +50,7 @@ class Endpoint:
     rate: RateClass | None = None
     token: TokenKind = TokenKind.USER
     any_region: bool = False
+    unregistered: bool = False
     parameterless: bool = False
 
 
@@ -73,13 +75,26 @@ class EndpointTable:
         rate: RateClass | None = None,
         token: TokenKind = TokenKind.USER,
         any_region: bool = False,
+        unregistered: bool = False,
         parameterless: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Register the decorated handler; see `Endpoint` for the arguments."""
 
         def register(handler: Handler) -> Handler:
             self._endpoints.append(
-                Endpoint(method, path, handler, any_of, all_of, price, rate, token, any_region, parameterless)
+                Endpoint(
+                    method,
+                    path,
+                    handler,
+                    any_of=any_of,
+                    all_of=all_of,
+                    price=price,
+                    rate=rate,
+                    token=token,
+                    any_region=any_region,
+                    unregistered=unregistered,
+                    parameterless=parameterless,
+                )
             )
             return handler
 

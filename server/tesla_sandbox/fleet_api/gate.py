@@ -39,13 +39,13 @@ def guarded(world: World, endpoint: Endpoint, region: str) -> Callable[[Request]
             log["client_id"] = call.application.client_id
             log["user_id"] = call.user.user_id if call.user is not None else None
         except ApiRefusal as refused:
-            return _with_txid(refused.response(), txid)
+            return with_txid(refused.response(), txid)
         try:
             response = await _served(call, log)
         except ApiRefusal as refused:
             response = refused.response()
         _bill(call, response, log)
-        return _with_txid(response, txid)
+        return with_txid(response, txid)
 
     return serve
 
@@ -64,7 +64,7 @@ async def _served(call: FleetCall, log: dict[str, str | None]) -> Response:
 
 
 def _identified(world: World, request: Request, endpoint: Endpoint, region: str, txid: str) -> FleetCall:
-    token = _access_token(world, request)
+    token = _access_token(world, request, txid)
     if endpoint.token is TokenKind.PARTNER and token.user_id is not None:
         raise refusal(403, "Expected partner account")
     if endpoint.token is TokenKind.USER and token.user_id is None:
@@ -82,18 +82,18 @@ def _identified(world: World, request: Request, endpoint: Endpoint, region: str,
     )
 
 
-def _access_token(world: World, request: Request) -> AccessToken:
+def _access_token(world: World, request: Request, txid: str) -> AccessToken:
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not text.strip():
         raise ApiRefusal(401, None)
     token = world.tokens.access(text.strip())
     if token is None or token.revoked or token.client_id not in world.applications:
-        raise refusal(401, "invalid bearer token")
+        raise refusal(401, "invalid bearer token", txid=txid)
     if world.faults.take("token_revoked_early", token.client_id):
         token.revoked = True
-        raise refusal(401, "invalid bearer token")
+        raise refusal(401, "invalid bearer token", txid=txid)
     if token.expires_at <= world.clock.time():
-        raise refusal(401, "token expired (401)")
+        raise refusal(401, "token expired (401)", txid=txid)
     return token
 
 
@@ -101,8 +101,7 @@ def _check_application(call: FleetCall) -> None:
     application, world = call.application, call.world
     if world.stop_beyond_limit(application):
         raise billing_limit_exceeded()
-    needs_registration = call.endpoint.token is not TokenKind.PARTNER
-    if needs_registration and call.region not in application.registered_regions:
+    if not call.endpoint.unregistered and call.region not in application.registered_regions:
         raise not_registered(application.client_id, world.region_url(call.region))
     if call.user is not None and not call.endpoint.any_region and call.user.region != call.region:
         raise out_of_region(world.region_url(call.user.region), call.txid)
@@ -134,6 +133,7 @@ def _bill(call: FleetCall, response: Response, log: dict[str, str | None]) -> No
     log["price"] = price.value
 
 
-def _with_txid(response: Response, txid: str) -> Response:
+def with_txid(response: Response, txid: str) -> Response:
+    """The answer with the number that Tesla's support asks for."""
     response.raw_headers.append((b"x-txid", txid.encode("ascii")))
     return response

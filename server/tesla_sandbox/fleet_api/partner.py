@@ -23,7 +23,7 @@ LARGEST_KEY_BYTES = 16 * 1024
 FETCH_SECONDS = 5.0
 
 
-@PARTNER_ENDPOINTS.endpoint("POST", "/api/1/partner_accounts", token=TokenKind.PARTNER)
+@PARTNER_ENDPOINTS.endpoint("POST", "/api/1/partner_accounts", token=TokenKind.PARTNER, unregistered=True)
 async def register(call: FleetCall) -> Response:
     """Register the application in this region; fetches its public key where the scenario says so."""
     application, world = call.application, call.world
@@ -52,7 +52,7 @@ async def register(call: FleetCall) -> Response:
     )
 
 
-@PARTNER_ENDPOINTS.endpoint("GET", "/api/1/partner_accounts/public_key", token=TokenKind.PARTNER)
+@PARTNER_ENDPOINTS.endpoint("GET", "/api/1/partner_accounts/public_key", token=TokenKind.PARTNER, unregistered=True)
 async def public_key(call: FleetCall) -> Response:
     """The public key that is registered for a domain in this region."""
     domain = call.query.get("domain", "")

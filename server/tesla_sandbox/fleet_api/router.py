@@ -15,7 +15,8 @@ from starlette.types import Receive, Scope, Send
 
 from tesla_sandbox.fleet_api.answers import not_found, refusal
 from tesla_sandbox.fleet_api.endpoints import EndpointTable
-from tesla_sandbox.fleet_api.gate import guarded
+from tesla_sandbox.fleet_api.gate import guarded, with_txid
+from tesla_sandbox.request_log import LOG_KEY
 from tesla_sandbox.world import World
 
 Serve = Callable[[Request], Awaitable[Response]]
@@ -34,6 +35,7 @@ class FleetRouter:
     """The Fleet API of one region as an ASGI application below the region's prefix."""
 
     def __init__(self, world: World, region: str, tables: Iterable[EndpointTable]) -> None:
+        self._world = world
         self._root = _Node()
         self._add("GET", "/status", _status)
         for table in tables:
@@ -46,15 +48,20 @@ class FleetRouter:
         values: dict[str, str] = {}
         node = _find(self._root, path.strip("/").split("/"), values)
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        if node is None or not node.methods:
-            response = not_found().response()
-        elif method not in node.methods:
-            response = refusal(405, "invalid_method").response()
-            response.headers["allow"] = ", ".join(sorted(node.methods))
-        else:
+        if node is not None and method in node.methods:
             scope["path_params"] = values
             response = await node.methods[method](Request(scope, receive))
+        else:
+            response = self._unserved(scope, node)
         await response(scope, receive, send)
+
+    def _unserved(self, scope: Scope, node: _Node | None) -> Response:
+        scope[LOG_KEY]["txid"] = txid = self._world.hex_id(32)
+        if node is None or not node.methods:
+            return with_txid(not_found().response(), txid)
+        response = refusal(405, "invalid_method").response()
+        response.headers["allow"] = ", ".join(sorted(node.methods))
+        return with_txid(response, txid)
 
     def _add(self, method: str, path: str, serve: Serve) -> None:
         node = self._root

@@ -3,7 +3,7 @@
 Source: Tesla Fleet API documentation, fleet-telemetry and vehicle-endpoints.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -47,17 +47,25 @@ async def create(call: FleetCall) -> Response:
     except InvalidTokenError as error:
         raise invalid_field("token", str(error)) from error
     _check_settings(call, claims)
+    cars = _cars(call, vins)
     updated, skipped = 0, {name: list[str]() for name in _SKIPPED}
-    for vin in dict.fromkeys(vins):
-        car = call.world.car_of(call.require_user(), vin)
-        if car is None:
-            raise not_found()
+    for car in cars:
         obstacle = _configure(call, car, signer, claims)
         if obstacle is None:
             updated += 1
         else:
             skipped[obstacle].append(car.vin)
     return answer({"updated_vehicles": updated, "skipped_vehicles": skipped})
+
+
+def _cars(call: FleetCall, vins: Iterable[str]) -> list[Car]:
+    """The cars that are meant; 404, with nothing done to any, if one is not on the account."""
+    user = call.require_user()
+    cars = {vin: call.world.car_of(user, vin) for vin in vins}
+    known = [car for car in cars.values() if car is not None]
+    if len(known) < len(cars):
+        raise not_found()
+    return known
 
 
 @TELEMETRY_ENDPOINTS.endpoint("GET", _CONFIG, any_of=_DEVICE_DATA)

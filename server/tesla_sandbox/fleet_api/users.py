@@ -6,6 +6,7 @@ as integrations without `user_data` rely on.
 
 from starlette.responses import Response
 
+from tesla_sandbox.auth import profile_image
 from tesla_sandbox.fleet_api.answers import answer
 from tesla_sandbox.fleet_api.call import FleetCall
 from tesla_sandbox.fleet_api.endpoints import EndpointTable
@@ -29,7 +30,7 @@ async def me(call: FleetCall) -> Response:
         {
             "email": user.email,
             "full_name": user.full_name,
-            "profile_image_url": f"{call.world.base_url}/profile-image.png",
+            "profile_image_url": call.world.base_url + profile_image.PATH,
             "vault_uuid": user.user_id,
         }
     )

@@ -39,6 +39,10 @@ COMMAND_ENDPOINTS = EndpointTable()
 
 LARGEST_MESSAGE_CHARACTERS = 64 * 1024
 
+_PROTOCOL_PAGE = (
+    "https://developer.tesla.com/docs/fleet-api#2023-10-09-rest-api-vehicle-commands-endpoint-deprecation-warning"
+)
+
 _ANY_COMMAND = (Scope.VEHICLE_CMDS,)
 _CHARGING_COMMAND = (Scope.VEHICLE_CMDS, Scope.VEHICLE_CHARGING_CMDS)
 
@@ -46,10 +50,17 @@ _CHARGING_COMMAND = (Scope.VEHICLE_CMDS, Scope.VEHICLE_CHARGING_CMDS)
 def protocol_required() -> ApiRefusal:
     """403: this command goes to this car only with a signature."""
     return refusal(
-        403,
-        "Tesla Vehicle Command Protocol required, please refer to the documentation here: "
-        "https://developer.tesla.com/docs/fleet-api#2023-10-09-rest-api-vehicle-commands-endpoint-"
-        "deprecation-warning",
+        403, f"Tesla Vehicle Command Protocol required, please refer to the documentation here: {_PROTOCOL_PAGE}"
+    )
+
+
+def protocol_unsupported(txid: str) -> ApiRefusal:
+    """422: this car takes no signed messages at all."""
+    return refusal(
+        422,
+        "vehicle does not support the Tesla Vehicle Command Protocol, please refer to the documentation here: "
+        f"{_PROTOCOL_PAGE}",
+        txid=txid,
     )
 
 
@@ -120,7 +131,7 @@ async def signed_command(call: FleetCall) -> Response:
     """
     message = _routable_message(await call.json())
     if not call.car().spec.speaks_protocol:
-        raise refusal(422, "invalid_resource", "vehicle does not support the command protocol")
+        raise protocol_unsupported(call.txid)
     _check_message_scopes(call, message)
     car = operable_car(call)
     reply = await _reply(call, car, message)

@@ -143,6 +143,7 @@ async def warranty(call: FleetCall) -> Response:
     "GET",
     "/api/1/vehicles/{vin}/specs",
     all_of=(Scope.VEHICLE_SPECS,),
+    price=Price.SPECS,
     token=TokenKind.PARTNER,
 )
 async def specs(call: FleetCall) -> Response:
