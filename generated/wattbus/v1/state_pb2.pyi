@@ -6,6 +6,9 @@ States: the latest typed values of devices.
 A value that is not known is absent, never 0. Values come in groups; each group has the time at which the device or the
 vendor observed it. Power of a battery, vehicle or charger is positive into it; grid power is positive when importing;
 production and consumption are never negative.
+
+An empty text and the value UNSPECIFIED of an enum mean not known. Later versions add values to every enum: treat one
+that you do not know as UNSPECIFIED.
 """
 
 from google.protobuf import descriptor as _descriptor

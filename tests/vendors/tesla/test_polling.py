@@ -91,6 +91,9 @@ async def test_one_live_status_serves_the_whole_site(make_api: MakeApi) -> None:
     assert states[charger("abd-123").name].charger.session.vendor_status == 2
     assert not states[charger("gone").name].HasField("charger")
     assert all(state.connectivity.status == ONLINE for state in states.values())
+    # The gateway was there when it sent the sample; nobody knows about now.
+    sampled = states[battery().name].battery.energy.observe_time
+    assert all(state.connectivity.observe_time == sampled for state in states.values())
 
 
 async def test_site_info_brings_the_settings_of_the_battery(make_api: MakeApi) -> None:

@@ -17,7 +17,7 @@ from wattbus_server.vendors.contract import DeviceRecord, Poll, VendorAccount
 from wattbus_server.vendors.tesla.api import FleetApi
 from wattbus_server.vendors.tesla.discovery import list_products, vin_of
 from wattbus_server.vendors.tesla.normalize import energy, vehicle
-from wattbus_server.vendors.tesla.normalize.fields import Body, timestamp
+from wattbus_server.vendors.tesla.normalize.fields import Body
 from wattbus_server.vendors.tesla.scopes import VEHICLE_LOCATION
 from wattbus_server.vendors.tesla.vehicle_flags import IN_PRODUCTS, IN_RECORD, VehicleFlags
 
@@ -146,9 +146,8 @@ class TeslaReader:
         except Problem as problem:
             problem.observed = _of_the_whole_site(problem.observed, devices)
             raise
-        received = datetime.now(UTC)
-        flows = energy.from_live_status(body, received)
-        return [_site_state(device, flows, received) for device in devices]
+        flows = energy.from_live_status(body, datetime.now(UTC))
+        return [_site_state(device, flows) for device in devices]
 
     async def _site_info(
         self, account: VendorAccount, asked: DeviceRecord, devices: Iterable[DeviceRecord]
@@ -179,12 +178,15 @@ def site_of(device: DeviceRecord) -> str:
     return device.vendor_facts.get("energy_site_id", device.vendor_id)
 
 
-def _site_state(device: DeviceRecord, flows: energy.SiteFlows, received: datetime) -> DeviceState:
-    """Pick what a live status tells of one device. If it tells anything, the site's gateway was there to report it."""
+def _site_state(device: DeviceRecord, flows: energy.SiteFlows) -> DeviceState:
+    """Pick what a live status tells of one device. If it tells anything, the site's gateway was there when it sampled.
+
+    Tesla goes on to answer with the last sample when the gateway is silent.
+    """
     state = DeviceState(device=device.name)
     if flows.tell_something:
         online = ConnectivityStatus.CONNECTIVITY_STATUS_ONLINE
-        state.connectivity.CopyFrom(Connectivity(observe_time=timestamp(received), status=online))
+        state.connectivity.CopyFrom(Connectivity(observe_time=flows.observe_time, status=online))
     match device.kind:
         case DeviceKind.DEVICE_KIND_BATTERY:
             if flows.energy is not None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from wattbus.v1.action_pb2 import BatteryMode, ExportRule
 from wattbus.v1.state_pb2 import (
     BatteryEnergy,
@@ -131,6 +132,8 @@ _PERMISSIONS: tuple[Rule, ...] = (
 class SiteFlows:
     """What one `live_status` tells. Groups that it does not tell are None."""
 
+    observe_time: Timestamp
+    """When the site's gateway sent this to Tesla, which may be long ago."""
     energy: BatteryEnergy | None = None
     overrides: BatteryOverrides | None = None
     production: SolarProduction | None = None
@@ -147,7 +150,7 @@ class SiteFlows:
 def from_live_status(body: object, received: datetime) -> SiteFlows:
     """Normalise a `live_status` answer."""
     observed = time_from_text(lookup(body, "timestamp"), received)
-    found = SiteFlows()
+    found = SiteFlows(observed)
     energy = BatteryEnergy()
     if fill(energy, body, _ENERGY):
         energy.observe_time.CopyFrom(observed)
