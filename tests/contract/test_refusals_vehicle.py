@@ -20,6 +20,7 @@ from wattbus.v1.action_pb2 import (
 )
 from wattbus.v1.blocker_pb2 import Actor
 from wattbus.v1.command_pb2 import CommandState, Rung, WakePolicy
+from wattbus.v1.device_pb2 import Availability
 from wattbus.v1.reason_pb2 import Reason
 
 from tests.contract.asking import (
@@ -61,6 +62,7 @@ CARS = (
     car("Broken"),
     car("Busy"),
     car("Guarded"),
+    car("Stranded"),
 )
 
 
@@ -226,7 +228,14 @@ async def test_a_sleeping_car_that_may_not_be_woken(home: Tenant, sandbox: Sandb
 
 async def test_reading_never_wakes_a_sleeping_car(home: Tenant, sandbox: Sandbox) -> None:
     sleeper = await home.device_named("Sleeper")
-    await refused(refresh(home, sleeper), UNAVAILABLE, Reason.REASON_VEHICLE_ASLEEP, metadata=("device",))
+    refusal = await refused(
+        refresh(home, sleeper), UNAVAILABLE, Reason.REASON_VEHICLE_ASLEEP, metadata=("device", "connection")
+    )
+    assert refusal.blockers[0].remedies[0].actor == Actor.ACTOR_CALLER
+    assert refusal.blockers[0].name == "", "it passes and is never listed"
+    assert reasons(await open_blockers(home)).count("VEHICLE_ASLEEP") == 0
+    shown = {capability.action: capability for capability in (await home.device_named("Sleeper")).capabilities}
+    assert shown[ActionKind.ACTION_KIND_LOCK].availability == Availability.AVAILABILITY_AVAILABLE
     log = await sandbox.control.requests(device=sleeper.vendor_id)
     assert not [entry for entry in log if entry["path"].endswith("wake_up")]
     car_state = await sandbox.control.get(f"/cars/{sleeper.vendor_id}")
@@ -256,6 +265,9 @@ async def test_a_lost_answer_to_a_momentary_action_is_never_repeated(home: Tenan
         create(home, forgetful, HONK), grpc.StatusCode.ABORTED, Reason.REASON_OUTCOME_UNKNOWN, metadata=("command",)
     )
     assert refusal.retry_seconds is None, "nobody may repeat it blindly"
+    assert [remedy.actor for remedy in refusal.blockers[0].remedies] == [Actor.ACTOR_CALLER]
+    assert refusal.blockers[0].device == forgetful.name
+    assert "watches the device" in refusal.blockers[0].remedies[0].verification
     command = await get_command(home, refusal.metadata["command"])
     assert command.state == CommandState.COMMAND_STATE_OUTCOME_UNKNOWN
     assert command.failure.may_have_run
@@ -321,6 +333,8 @@ async def test_a_car_with_an_error_of_its_own_leaves_the_outcome_open(home: Tena
     await sandbox.control.inject_fault("vehicle_error", target=broken.vendor_id)
     refusal = await refused(refresh(home, broken), PRECONDITION, Reason.REASON_VEHICLE_REFUSED, metadata=("device",))
     assert "vehicle_error" in refusal.metadata["vendorReason"]
+    assert refusal.blockers[0].remedies[0].actor == Actor.ACTOR_END_USER
+    assert reasons(await open_blockers(home)).count("VEHICLE_REFUSED") == 0
 
 
 async def test_too_many_commands_say_when_to_try_again(home: Tenant, sandbox: Sandbox) -> None:
@@ -390,6 +404,26 @@ async def test_a_car_without_network_does_not_wake(home: Tenant, sandbox: Sandbo
     wake = await create(home, guarded, Action(wake=Wake()), wait_duration=Duration(seconds=1))
     assert wake.state < CommandState.COMMAND_STATE_SUCCEEDED
     await sandbox.control.patch(f"/cars/{guarded.vendor_id}", {"state": "online"})
+
+
+async def test_a_command_that_expires_while_it_waits_for_a_car_says_so(home: Tenant, sandbox: Sandbox) -> None:
+    stranded = await home.device_named("Stranded")
+    await sandbox.control.patch(f"/cars/{stranded.vendor_id}", {"state": "offline"})
+    await refused(refresh(home, stranded), UNAVAILABLE, Reason.REASON_DEVICE_OFFLINE, metadata=("device", "connection"))
+    refusal = await refused(
+        create(home, stranded, LOCK, time_to_live=Duration(seconds=10)),
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        Reason.REASON_COMMAND_EXPIRED,
+        metadata=("device", "command"),
+    )
+    assert "the vehicle to wake" in refusal.message
+    assert reasons(refusal.blockers) == ["VEHICLE_ASLEEP", "COMMAND_EXPIRED"]
+    assert Actor.ACTOR_END_USER in [remedy.actor for remedy in refusal.blockers[0].remedies]
+    assert refusal.blockers[1].remedies[0].actor == Actor.ACTOR_CALLER
+    command = await get_command(home, refusal.metadata["command"])
+    assert command.state == CommandState.COMMAND_STATE_EXPIRED
+    assert reasons(command.failure.blockers) == reasons(refusal.blockers)
+    assert command.failure.message == refusal.message
 
 
 async def test_an_open_blocker_shows_on_the_device_until_it_heals(home: Tenant, sandbox: Sandbox) -> None:

@@ -9,11 +9,12 @@ import pytest
 import pytest_asyncio
 from google.protobuf.duration_pb2 import Duration
 from wattbus.v1.action_pb2 import Action, HonkHorn
+from wattbus.v1.blocker_pb2 import Actor
 from wattbus.v1.command_pb2 import CommandState
-from wattbus.v1.device_pb2 import Device, DeviceKind
+from wattbus.v1.device_pb2 import Availability, Device, DeviceKind
 from wattbus.v1.reason_pb2 import Reason
 
-from tests.contract.asking import create, get_command, open_blockers, reasons, refresh, refused, sent
+from tests.contract.asking import check, create, get_command, open_blockers, reasons, refresh, refused, sent
 from tests.contract.people import car, person, scenario
 from tests.contract.people import home as house
 from tests.processes import PATIENCE_SECONDS, Sandbox
@@ -53,7 +54,13 @@ async def test_a_read_that_tesla_answers_badly_says_when_to_try_again_and_change
     await sandbox.control.inject_fault(fault, target=f"/api/1/vehicles/{a_car.vendor_id}/vehicle_data")
     refusal = await refused(refresh(home, a_car), UNAVAILABLE, Reason.REASON_VENDOR_UNAVAILABLE)
     assert "<html" not in refusal.message.lower()
+    assert "Error" not in refusal.message, "plain words, no names of exceptions"
+    assert (refusal.metadata["device"], refusal.metadata["connection"]) == (a_car.name, a_car.connection)
+    assert [remedy.actor for remedy in refusal.blockers[0].remedies] == [Actor.ACTOR_VENDOR]
     assert reasons(await open_blockers(home)) == [], "it passes and is no lasting blocker"
+    shown = (await home.device_named("Car")).capabilities
+    assert Availability.AVAILABILITY_BLOCKED not in [capability.availability for capability in shown]
+    assert reasons((await check(home, a_car, HONK)).blockers) == []
     assert (await refresh(home, a_car)).vehicle.charge.charge_percent == known.vehicle.charge.charge_percent
 
 
@@ -87,6 +94,8 @@ async def test_too_many_reads_say_when_to_try_again(home: Tenant, sandbox: Sandb
     assert refusal.retry_seconds is not None
     assert 58 <= refusal.retry_seconds <= 60 * 1.2
     assert refusal.quota_subjects == [a_car.name]
+    assert [remedy.actor for remedy in refusal.blockers[0].remedies] == [Actor.ACTOR_NOBODY]
+    assert reasons(await open_blockers(home)) == []
     await sandbox.control.patch("/rate_limits", {"data": None})
     await refresh(home, a_car)
 
@@ -106,6 +115,8 @@ async def test_unknown_words_are_passed_on_and_blame_no_scope(
     assert "missingScopes" not in refusal.metadata
     assert "scope" not in refusal.message.lower()
     assert "SCOPE_MISSING" not in reasons([*refusal.blockers, *await open_blockers(home)])
+    assert refusal.blockers[0].remedies[0].actor == Actor.ACTOR_OPERATOR
+    assert "operation not permitted by policy 7" in refusal.blockers[0].evidence
     if action is not None:
         command = await get_command(home, refusal.metadata["command"])
         assert "operation not permitted by policy 7" in command.reason
@@ -139,7 +150,6 @@ async def test_a_tesla_that_does_not_answer_at_all(home: Tenant, sandbox: Sandbo
         sandbox.process.kill()
     async with asyncio.timeout(PATIENCE_SECONDS):
         await sandbox.process.wait()
-    await refused(refresh(home, a_car), UNAVAILABLE, Reason.REASON_VENDOR_UNAVAILABLE)
-    await refused(
-        create(home, a_car, HONK, time_to_live=Duration(seconds=25)), UNAVAILABLE, Reason.REASON_VENDOR_UNAVAILABLE
-    )
+    for call in (refresh(home, a_car), create(home, a_car, HONK, time_to_live=Duration(seconds=25))):
+        refusal = await refused(call, UNAVAILABLE, Reason.REASON_VENDOR_UNAVAILABLE, metadata=("device", "connection"))
+        assert "no connection could be made to its host" in refusal.message

@@ -44,6 +44,8 @@ class Healing(Enum):
     """Only the next command can tell, so that an open blocker does not refuse commands."""
     WAITING = "waiting"
     """It passes with time and is never recorded."""
+    WATCHED = "watched"
+    """Nobody removes it; what the device shows afterwards may decide it."""
     CALLER = "caller"
     """The caller changes the request; there is nothing to record."""
 
@@ -52,6 +54,7 @@ _VERIFICATION = {
     Healing.VERIFIED: "The server asks the vendor regularly and before the next command; the blocker closes by itself.",
     Healing.ON_USE: "The vendor offers no way to ask. The next command that gets through closes the blocker.",
     Healing.WAITING: "It passes with time; try again after the retry delay.",
+    Healing.WATCHED: "The server watches the device for some minutes; what that proves, the command shows.",
     Healing.CALLER: "The next call is judged anew.",
 }
 
@@ -163,7 +166,7 @@ _ROWS = (
     CatalogueEntry(
         Reason.REASON_METHOD_NOT_ALLOWED, StatusCode.PERMISSION_DENIED, _CALL, _BY_CALLER,
         _APP_FAULT,
-        "Call a method that this key may call: AdminService needs the operator's key.",
+        "Call a method that this key may call: AdminService takes the operator's key, the others a tenant's.",
         _RECALL,
     ),
     CatalogueEntry(
@@ -476,7 +479,7 @@ _ROWS = (
         Reason.REASON_OUTCOME_UNKNOWN, StatusCode.ABORTED, _OUTCOME, _BY_CALLER,
         "It is not certain whether this was done. Please look before you repeat it.",
         "Read the device's state before you send the command again.",
-        _RECALL,
+        Healing.WATCHED,
     ),
     CatalogueEntry(
         Reason.REASON_NOT_SUPPORTED_BY_DEVICE, StatusCode.FAILED_PRECONDITION, _IMPOSSIBLE, _BY_CALLER,

@@ -182,6 +182,8 @@ def test_an_unreadable_success_names_the_call_for_teslas_support() -> None:
     assert problem.metadata["device"] == vehicle().name
     assert (problem.metadata["httpStatus"], problem.metadata["vendorRequest"]) == ("200", "abc")
     assert problem.vendor_reason == "<html>"
+    cut = REFUSALS.unreadable(READ, answer(200, '{"latitude": 1'), MemoryAccount(), "not JSON")
+    assert cut.vendor_reason == "", "a piece of data is nobody's words"
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,9 @@ class Refusals:
         message = f"Tesla answered {call.operation} with something unreadable: {why}."
         problem = self._unavailable(call, account, message, sent=True)
         facts = {"httpStatus": str(answer.status)} | ({"vendorRequest": answer.txid} if answer.txid else {})
-        return replace(problem, metadata={**problem.metadata, **facts}, vendor_reason=answer.words)
+        # A piece of data is nobody's words, and may be private.
+        words = "" if answer.text.lstrip().startswith(("{", "[")) else answer.words
+        return replace(problem, metadata={**problem.metadata, **facts}, vendor_reason=words)
 
     def unanswered(self, call: Call, account: VendorAccount, why: str, *, sent: bool) -> Problem:
         """Explain a call that brought no answer."""

@@ -31,7 +31,7 @@ DEVICE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                 Actor.ACTOR_CALLER,
                 "Your call",
                 ("Read the device's state before you send the command again.",),
-                "The server reads the device for some minutes; if that proves the outcome, the command shows it.",
+                "The server watches the device for some minutes; what that proves, the command shows.",
             ),
         ),
         lasts=False,
