@@ -59,7 +59,7 @@ class ApplicationSpec(Spec):
     public_key: str | None = Field(default=None, description="PEM text of the P-256 public key.")
     hosted_key_url: str | None = Field(
         default=None,
-        description="Registration fetches the key here instead; {domain} is filled in.",
+        description="Registration fetches the key here instead, pairing looks for it; {domain} is filled in.",
     )
     registered_regions: list[Literal["na", "eu"]] = ["na", "eu"]
     billing_limit_usd: float | None = Field(default=None, ge=0)

@@ -35,7 +35,8 @@ class Application:
         scopes: The scopes that the application may ask for.
         public_key: The key registered for signed commands; None until it is known.
         registered_regions: Regions where `partner_accounts` was called.
-        hosted_key_url: Where registration fetches the public key; None keeps the scenario's key.
+        hosted_key_url: Where registration fetches the public key, and pairing looks for it; None keeps the scenario's
+            key and looks for nothing.
         disabled: Whether it was found beyond its billing limit.
     """
 

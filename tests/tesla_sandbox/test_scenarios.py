@@ -281,6 +281,22 @@ async def test_registration_fetches_the_hosted_key_and_pairs_waiting_cars(
     assert (await control.get(f"/cars/{PAIRED_VIN}"))["key"] == "paired"
 
 
+async def test_pairing_looks_for_the_hosted_key_again(person: Person, key_host: str) -> None:
+    control = person.sandbox.control
+    await control.patch(f"/cars/{PAIRED_VIN}", {"key": "unpaired"})
+    pair = {"email": EMAIL, "vin": PAIRED_VIN, "decision": "pair"}
+    for gone in ("http://127.0.0.1:9/nothing", key_host + "/elsewhere", f"{person.sandbox.base_url}/status", "{}://"):
+        application = await control.patch(f"/applications/{CLIENT_ID}", {"hosted_key_url": gone})
+        assert application["hosted_key_url"] == gone
+        refused = await person.http.post(person.url(f"/_ak/{DOMAIN}"), data=pair)
+        assert refused.status_code == 409, gone
+        assert "Application has not registered with Tesla." in refused.text
+        assert (await control.get(f"/cars/{PAIRED_VIN}"))["key"] == "unpaired"
+    await control.patch(f"/applications/{CLIENT_ID}", {"hosted_key_url": key_host})
+    assert (await person.http.post(person.url(f"/_ak/{DOMAIN}"), data=pair)).status_code == 303
+    assert (await control.get(f"/cars/{PAIRED_VIN}"))["key"] == "paired"
+
+
 async def test_the_connection_can_be_cut_after_the_request_was_carried_out(person: Person) -> None:
     await person.sandbox.control.inject_fault("connection_cut", target=str(FREE_SITE))
     with pytest.raises(httpx.RemoteProtocolError):

@@ -1,7 +1,8 @@
 """The pairing page: stands for `tesla.com/_ak/<domain>`, which opens the Tesla app on a phone.
 
 Source: Tesla Fleet API documentation, virtual-keys/developer-guide: the person must have granted a
-vehicle scope with the same account, and the application must be registered in the person's region.
+vehicle scope with the same account, the application must be registered in the person's region, and its
+public key must still be hosted (for applications with `hosted_key_url`; what is hosted must be a key).
 """
 
 from starlette.requests import Request
@@ -10,11 +11,13 @@ from starlette.routing import Route
 
 from tesla_sandbox.auth.forms import UnreadableFormError, read_form, texts
 from tesla_sandbox.auth.sign_in import sign_in, signed_in_user
+from tesla_sandbox.hosted_key import KeyMissingError, fetch_hosted_key
 from tesla_sandbox.pages import error_page, page
 from tesla_sandbox.scopes import Scope
 from tesla_sandbox.world import Application, User, World
 
 PATH = "/_ak/{domain}"
+NOT_REGISTERED = "Application has not registered with Tesla."
 PAIRING_SCOPES = frozenset({Scope.VEHICLE_DEVICE_DATA, Scope.VEHICLE_CMDS, Scope.VEHICLE_LOCATION})
 
 
@@ -22,7 +25,7 @@ class PairingRefusedError(ValueError):
     """Raised when a key cannot be added; the text is what the Tesla app would say."""
 
 
-def pair(world: World, user: User, application: Application, vin: str) -> None:
+async def pair(world: World, user: User, application: Application, vin: str) -> None:
     """Add the application's key to one of the person's cars.
 
     Raises:
@@ -33,7 +36,8 @@ def pair(world: World, user: User, application: Application, vin: str) -> None:
         raise PairingRefusedError("User has not granted this third-party app access.")
     registered = user.region in application.registered_regions
     if not registered or application.public_key is None:
-        raise PairingRefusedError("Application has not registered with Tesla.")
+        raise PairingRefusedError(NOT_REGISTERED)
+    await _check_hosted_key(application)
     car = world.car_of(user, vin)
     if car is None:
         raise PairingRefusedError("This vehicle is not on your account.")
@@ -43,6 +47,15 @@ def pair(world: World, user: User, application: Application, vin: str) -> None:
         car.pair_key(application.public_key)
     except ValueError as full:
         raise PairingRefusedError(str(full)) from full
+
+
+async def _check_hosted_key(application: Application) -> None:
+    if application.hosted_key_url is None:
+        return
+    try:
+        await fetch_hosted_key(application.hosted_key_url, application.domain)
+    except (KeyMissingError, ValueError) as missing:
+        raise PairingRefusedError(NOT_REGISTERED) from missing
 
 
 class PairingPages:
@@ -62,7 +75,7 @@ class PairingPages:
         """One button per car that the person may pair."""
         application = self._application(request)
         if application is None:
-            return error_page("Application has not registered with Tesla.", 404)
+            return error_page(NOT_REGISTERED, 404)
         user = signed_in_user(self._world, request)
         if user is None:
             return self._sign_in_page(application, request, request.query_params.get("vin", ""))
@@ -76,7 +89,7 @@ class PairingPages:
         """Handle a button: sign in, or add the key to the car that the form names."""
         application = self._application(request)
         if application is None:
-            return error_page("Application has not registered with Tesla.", 404)
+            return error_page(NOT_REGISTERED, 404)
         try:
             values = texts(await read_form(request))
         except UnreadableFormError as unreadable:
@@ -89,7 +102,7 @@ class PairingPages:
             return self._sign_in_page(application, request, vin, 400)
         if values.get("decision") == "pair":
             try:
-                pair(self._world, user, application, vin)
+                await pair(self._world, user, application, vin)
             except PairingRefusedError as refused:
                 return error_page(str(refused), 409)
         suffix = f"?vin={vin}" if vin in self._world.cars else ""

@@ -33,6 +33,7 @@ class ApplicationChange(Change):
     billing_units: dict[str, int] = Field(default_factory=dict)
     registered_regions: list[Literal["na", "eu"]] = Field(default_factory=list)
     public_key: str | None = None
+    hosted_key_url: str | None = Field(default=None, max_length=2_000)
     redirect_uris: list[str] = Field(default_factory=list)
     scopes: list[str] = Field(default_factory=list)
 
@@ -80,6 +81,7 @@ def application_summary(world: World, application: Application) -> dict[str, obj
         "scopes": ordered(application.scopes),
         "registered_regions": sorted(application.registered_regions),
         "has_public_key": application.public_key is not None,
+        "hosted_key_url": application.hosted_key_url,
         "billing": {
             "limit_usd": billing.limit_usd,
             "discount_usd": billing.discount_usd,
@@ -129,6 +131,8 @@ def change_application(world: World, application: Application, change: Applicati
         application.redirect_uris = list(change.redirect_uris)
     if "scopes" in given:
         application.scopes = frozenset(ordered(change.scopes))
+    if "hosted_key_url" in given:
+        application.hosted_key_url = change.hosted_key_url
     if "public_key" in given:
         _change_key(world, application, change.public_key)
 

@@ -5,7 +5,6 @@ Source: Tesla Fleet API documentation, partner-endpoints.
 
 from datetime import UTC, datetime
 
-import httpx
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from starlette.responses import Response
@@ -14,13 +13,11 @@ from tesla_sandbox.fleet_api import fields
 from tesla_sandbox.fleet_api.answers import answer, not_found, refusal
 from tesla_sandbox.fleet_api.call import FleetCall
 from tesla_sandbox.fleet_api.endpoints import EndpointTable, TokenKind
-from tesla_sandbox.public_keys import read_public_key
+from tesla_sandbox.hosted_key import KeyMissingError, fetch_hosted_key
 
 PARTNER_ENDPOINTS = EndpointTable()
 
 KEY_PATH = "/.well-known/appspecific/com.tesla.3p.public-key.pem"
-LARGEST_KEY_BYTES = 16 * 1024
-FETCH_SECONDS = 5.0
 
 
 @PARTNER_ENDPOINTS.endpoint("POST", "/api/1/partner_accounts", token=TokenKind.PARTNER, unregistered=True)
@@ -31,7 +28,7 @@ async def register(call: FleetCall) -> Response:
     if domain != application.domain:
         raise refusal(422, "invalid_resource", "domain does not match the application's allowed origins")
     if application.hosted_key_url is not None:
-        application.public_key = await _hosted_key(application.hosted_key_url.format(domain=domain))
+        application.public_key = await _hosted_key(application.hosted_key_url, domain)
     if application.public_key is None:
         raise refusal(424, "public key not found", f"expected at https://{domain}{KEY_PATH}")
     application.registered_regions.add(call.region)
@@ -80,16 +77,13 @@ def public_key_hex(key: EllipticCurvePublicKey) -> str:
     return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint).hex()
 
 
-async def _hosted_key(url: str) -> EllipticCurvePublicKey:
+async def _hosted_key(url: str, domain: str) -> EllipticCurvePublicKey:
     try:
-        async with httpx.AsyncClient(timeout=FETCH_SECONDS, trust_env=False) as client:
-            hosted = await client.get(url)
-            hosted.raise_for_status()
-        return read_public_key(hosted.text[:LARGEST_KEY_BYTES])
-    except (httpx.HTTPError, httpx.InvalidURL) as unreachable:
-        raise refusal(424, "public key not found", f"could not fetch {url}") from unreachable
+        return await fetch_hosted_key(url, domain)
+    except KeyMissingError as missing:
+        raise refusal(424, "public key not found", str(missing)) from missing
     except ValueError as unfit:
-        raise refusal(422, "invalid_resource", f"{url}: {unfit}") from unfit
+        raise refusal(422, "invalid_resource", str(unfit)) from unfit
 
 
 def _telemetry_errors(call: FleetCall) -> list[dict[str, object]]:
