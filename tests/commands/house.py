@@ -32,7 +32,7 @@ from wattbus_server.storage.database import open_engine
 from wattbus_server.vendors.contract import DeviceRecord, DiscoveredDevice
 
 PACE = CommandPace(
-    wake_timeout=timedelta(seconds=0.3),
+    wake_timeout=timedelta(seconds=10),
     wake_check_interval=timedelta(milliseconds=5),
     deadline_margin=timedelta(milliseconds=20),
     close_grace=timedelta(milliseconds=50),

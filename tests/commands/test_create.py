@@ -351,8 +351,12 @@ async def test_a_caller_who_forbids_waking_is_refused_without_a_command(house: H
 async def test_a_vehicle_that_does_not_wake_fails_the_command_unsent(house: House, car: str) -> None:
     house.vendor.vehicles[car].awake = False
     house.vendor.wakes_up = False
+    waiting = asyncio.ensure_future(house.create(car))
+    while not house.vendor.wakes:  # noqa: ASYNC110 - the script of the vendor has no events
+        await asyncio.sleep(0.003)
+    let_time_pass(10)
     with pytest.raises(Problem) as raised:
-        await house.create(car)
+        await waiting
     assert raised.value.reason == Reason.REASON_VEHICLE_ASLEEP
     command = await house.get(raised.value.metadata["command"])
     assert (states(command), command.send_count, house.vendor.wakes) == ("FAILED", 0, 1)

@@ -14,7 +14,7 @@ from wattbus.v1.reason_pb2 import Reason
 
 from tests.commands.house import QUEUE_LIMIT, House, locked, set_limit, simple, states
 from tests.commands.vendor import Gate, ScriptedVendor, busy
-from tests.turns import settled
+from tests.turns import let_time_pass, settled
 from wattbus_server.commands.failures import action_name
 from wattbus_server.commands.journal import Journal
 from wattbus_server.commands.slots import SLOT_OF
@@ -171,9 +171,9 @@ async def test_a_command_that_waits_too_long_expires_and_is_never_sent(house: Ho
     gate = Gate()
     house.vendor.answers.append(gate)
     await house.queue(car, set_limit(70))
-    time_to_live = Duration()
-    time_to_live.FromTimedelta(timedelta(milliseconds=50))
-    late = await house.queue(car, set_limit(90), time_to_live=time_to_live)
+    late = await house.queue(car, set_limit(90), time_to_live=Duration(seconds=60))
+    await gate.reached.wait()
+    let_time_pass(60)
     expired = await house.ended(late.name)
     assert states(expired) == "EXPIRED"
     assert expired.failure.reason == Reason.REASON_COMMAND_EXPIRED
@@ -188,10 +188,12 @@ async def test_a_command_that_waits_too_long_expires_and_is_never_sent(house: Ho
 
 
 async def test_a_command_that_expires_while_the_vehicle_wakes_says_so(house: House, car: str) -> None:
-    patient = await house.killed(pace=replace(house.pace, wake_timeout=timedelta(minutes=1)))
+    patient = await house.killed(pace=replace(house.pace, wake_timeout=timedelta(minutes=10)))
     patient.vendor.vehicles[car].awake = False
     patient.vendor.wakes_up = False
-    command = await patient.queue(car, time_to_live=Duration(seconds=3))
+    command = await patient.queue(car, time_to_live=Duration(seconds=60))
+    await patient.until(command.name, lambda _: patient.vendor.wakes > 0)
+    let_time_pass(60)
     expired = await patient.ended(command.name)
     assert states(expired) == "EXPIRED"
     assert patient.vendor.wakes == 1

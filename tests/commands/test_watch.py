@@ -149,11 +149,13 @@ async def test_a_position_that_was_pruned_is_told(house: House, car: str) -> Non
 
 async def test_a_quiet_tenant_can_resume_after_the_transitions_of_others_are_pruned(house: House, car: str) -> None:
     (foreign,) = await house.link("foreign", connection="connections/foreign", tenant=OTHER_TENANT)
-    reader = Reader(house)
+    reader, theirs = Reader(house), Reader(house, Selection(OTHER_TENANT))
     await reader.begin()
+    await theirs.begin()
     request = CreateCommandRequest(parent=foreign, action=simple("honk_horn"))
     for _ in range(2):
         await house.commands.create(OTHER_TENANT, request, None, house.draining)
+    await theirs.read(10)
     async with aclosing(reader.open(heartbeat_interval=Duration(nanos=10_000_000))) as stream:  # type: ignore[type-var] # an async generator
         for _ in range(2):
             reader.take(await anext(stream))
