@@ -101,7 +101,7 @@ class Tenant:
         untick: Sequence[str] = (),
         email: str = "robin@example.com",
     ) -> Connection:
-        """Link an account as an end user does who unticks some scopes."""
+        """Link an account as an end user does who unticks some scopes, and wait until its devices are known."""
         session = (await self.create_link(user, access)).link_session
         async with Browser() as browser:
             await browser.open(session.url)
@@ -110,7 +110,13 @@ class Tenant:
             await browser.submit(button=("decision", "allow"), untick=untick)
         session = await self.link_session(session.name)
         assert session.connection, session
-        return await self.connection(session.connection)
+
+        async def discovered() -> Connection | None:
+            connection = await self.connection(session.connection)
+            return connection if connection.HasField("sync_time") else None
+
+        # The page of success waits for the devices only so long.
+        return await eventually(discovered)
 
     async def link_session(self, name: str) -> LinkSession:
         request = connection_service_pb2.GetLinkSessionRequest(name=name)

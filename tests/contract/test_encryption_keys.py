@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes import ProcessFailedError
-from tests.service import Setup
+from tests.service import Setup, eventually
 from wattbus_server.cli.keys import new_encryption_key
 
 
@@ -26,7 +26,11 @@ async def test_another_encryption_key_is_refused_and_a_rotated_one_is_not(tmp_pa
             await again.create_link(user="alex")
         # What the new key encrypted since opens; the rest is what the rotation left.
         async with setup.service(sandbox, ENCRYPTION_KEY=new) as service:
-            left = [line for line in service.stderr if "stored_secrets_without_key" in line]
+
+            async def told() -> list[str] | None:
+                return [line for line in service.stderr if "stored_secrets_without_key" in line] or None
+
+            left = await eventually(told)
             assert len(left) == 1
 
 
