@@ -130,10 +130,12 @@ class HomeSpec(Spec):
     state_of_charge: Percent = 60.0
     load: LoadSpec = LoadSpec()
     backup_reserve_percent: int = Field(default=20, ge=0, le=100)
+    off_grid_vehicle_charging_reserve_percent: int = Field(default=50, ge=0, le=100)
     operation_mode: OperationMode = "self_consumption"
     storm_watch: bool = True
     grid: GridSpec = GridSpec()
     grid_services: bool = False
+    vpp_backup_reserve_percent: int = Field(default=20, ge=0, le=100)
     wall_connectors: list[WallConnectorSpec] = []
     write_delay_s: float = Field(default=1.5, ge=0, le=3600)
     optimizer_delay_s: float = Field(default=300.0, ge=0, le=7200)

@@ -103,6 +103,18 @@ def test_a_car_gets_nothing_below_the_off_grid_reserve_and_resumes_with_the_grid
     assert car.battery.level > charged + 5
 
 
+def test_a_scenario_sets_the_off_grid_reserve() -> None:
+    world, home, car = world_of(
+        {"powerwalls": 4, "state_of_charge": 60, "off_grid_vehicle_charging_reserve_percent": 20}
+    )
+    set_load(home, 0)
+    home.set_outage(out=True)
+    world.clock.step(10 * HOUR)
+    home.advance()
+    assert 20 <= home.pack.state_of_charge < 22
+    assert state_of(car) == "NoPower"
+
+
 def test_the_sun_lets_an_island_charge_again_after_the_battery_regained_some() -> None:
     world, home, car = world_of({"powerwalls": 2, "state_of_charge": 45})
     set_load(home, 500, sun=5_500)

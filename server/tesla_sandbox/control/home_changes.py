@@ -16,6 +16,7 @@ ExportRule = Literal["battery_ok", "pv_only", "never"]
 
 SETTINGS = (
     "backup_reserve_percent",
+    "off_grid_vehicle_charging_reserve_percent",
     "operation_mode",
     "storm_watch",
     "export_rule",
@@ -34,6 +35,7 @@ PERMISSIONS = (
     "max_import_w",
     "max_export_w",
     "grid_services",
+    "vpp_backup_reserve_percent",
 )
 BEHAVIOUR = ("write_delay_s", "optimizer_delay_s", "stubbornness")
 SURROUNDINGS = ("load_override", "solar_override")
@@ -66,6 +68,7 @@ class HomeChange(Change):
 
     state_of_charge: float | None = Field(default=None, ge=0, le=100)
     backup_reserve_percent: int = Field(default=20, ge=0, le=100)
+    off_grid_vehicle_charging_reserve_percent: int = Field(default=50, ge=0, le=100)
     operation_mode: Literal["self_consumption", "autonomous", "backup"] = "self_consumption"
     storm_watch: bool = True
     export_rule: ExportRule | None = None
@@ -82,6 +85,7 @@ class HomeChange(Change):
     max_import_w: Watts | None = None
     max_export_w: Watts | None = None
     grid_services: bool = False
+    vpp_backup_reserve_percent: int = Field(default=20, ge=0, le=100)
     write_delay_s: float = Field(default=1.5, ge=0, le=3600)
     optimizer_delay_s: float = Field(default=300.0, ge=0, le=7200)
     stubbornness: float = Field(default=0.0, ge=0, le=100)

@@ -1,7 +1,9 @@
 """What the battery is told to do: operation modes, reserve, storm watch, grid services.
 
 Sources: Tesla Fleet API documentation, energy endpoints, and observations of owners collected in
-the projects evcc, Predbat and pypowerwall. Powers in W, positive discharging.
+the projects evcc, Predbat, pypowerwall and Netzero. Without permission to charge from the grid, the
+optimiser and mode `backup` take nothing from it (Predbat #2954); a reserve above the state of charge
+still does (netzero #274), and Storm Watch overrides everything. Powers in W, positive discharging.
 """
 
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ class Situation:
         import_limit: Site import limit.
         export_limit: Site export limit.
         grid_services_w: Battery power that a grid-services event asks for; None without an event.
+        grid_services_reserve_percent: The reserve that holds during such an event instead.
     """
 
     net_load: float
@@ -40,6 +43,12 @@ class Situation:
     import_limit: float
     export_limit: float
     grid_services_w: float | None = None
+    grid_services_reserve_percent: float = 0.0
+
+    @property
+    def surplus(self) -> float:
+        """What the sun gives beyond the load."""
+        return max(-self.net_load, 0.0)
 
 
 def battery_power(situation: Situation, pack: BatteryPack, seconds: float) -> float:
@@ -49,30 +58,30 @@ def battery_power(situation: Situation, pack: BatteryPack, seconds: float) -> fl
     wanted = _wanted(situation, pack)
     if not situation.on_grid:
         return _clamped(wanted, pack, seconds, floor=0.0)
-    floor = 0.0 if situation.grid_services_w is not None else situation.reserve_percent
+    in_event = situation.grid_services_w is not None
+    floor = situation.grid_services_reserve_percent if in_event else situation.reserve_percent
     power = _clamped(wanted, pack, seconds, floor)
     if power > 0:
         return min(power, _most_discharge(situation))
-    return max(power, -_most_charge(situation))
+    return max(power, -max(situation.import_limit - situation.net_load, situation.surplus))
 
 
 def _wanted(situation: Situation, pack: BatteryPack) -> float:
-    surplus = max(-situation.net_load, 0.0)
     if not situation.on_grid:
         return situation.net_load
     if situation.storm_watch_active:
-        return -max(surplus, pack.model.charge_w * pack.units)
+        return -max(situation.surplus, pack.model.charge_w * pack.units)
     if situation.grid_services_w is not None:
-        return situation.grid_services_w
+        return max(situation.grid_services_w, -_permitted(situation, -situation.grid_services_w))
     if situation.mode == "backup":
-        return -max(surplus, BACKUP_CHARGE_W_PER_UNIT * pack.units)
-    if situation.mode == "autonomous" and situation.plan is Plan.CHARGE:
-        return -max(surplus, pack.model.charge_w * pack.units)
+        return -_permitted(situation, BACKUP_CHARGE_W_PER_UNIT * pack.units)
     if situation.mode == "autonomous" and situation.plan is Plan.EXPORT:
         return pack.model.discharge_w * pack.units
-    if pack.state_of_charge < situation.reserve_percent - RESERVE_TOLERANCE:
-        return -max(surplus, RESERVE_CHARGE_W_PER_UNIT * pack.units)
-    return situation.net_load
+    below_reserve = pack.state_of_charge < situation.reserve_percent - RESERVE_TOLERANCE
+    trickle = max(situation.surplus, RESERVE_CHARGE_W_PER_UNIT * pack.units) if below_reserve else 0.0
+    if situation.mode == "autonomous" and situation.plan is Plan.CHARGE:
+        return -max(_permitted(situation, pack.model.charge_w * pack.units), trickle)
+    return -trickle if below_reserve else situation.net_load
 
 
 def _clamped(wanted: float, pack: BatteryPack, seconds: float, floor: float) -> float:
@@ -88,8 +97,6 @@ def _most_discharge(situation: Situation) -> float:
     return for_house + situation.export_limit
 
 
-def _most_charge(situation: Situation) -> float:
-    surplus = max(-situation.net_load, 0.0)
-    if not situation.grid_charging:
-        return surplus
-    return max(situation.import_limit - situation.net_load, surplus)
+def _permitted(situation: Situation, power: float) -> float:
+    """Charging power as far as sun, or the permission to charge from the grid, allows it; never less than the sun's."""
+    return max(situation.surplus, power) if situation.grid_charging else situation.surplus

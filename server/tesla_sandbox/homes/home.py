@@ -25,6 +25,7 @@ from tesla_sandbox.homes.settings import (
     apply_write,
     effective_export_rule,
     permissions_from,
+    put,
     settings_from,
 )
 from tesla_sandbox.homes.surroundings import Surroundings
@@ -119,8 +120,7 @@ class Home:
     def write_now(self, changes: Mapping[str, object]) -> None:
         """Change settings at once, past all permissions, as the installer could."""
         with self.changing():
-            for name, value in changes.items():
-                setattr(self.settings, name, value)
+            put(self.settings, self.spec.firmware, changes)
             self.optimizer = self._new_optimizer()
 
     def set_outage(self, *, out: bool, intentional: bool = False) -> None:
@@ -260,6 +260,7 @@ class Home:
             import_limit=self.permissions.max_import_w or UNLIMITED,
             export_limit=export_limit,
             grid_services_w=self.event_power(moment),
+            grid_services_reserve_percent=self.permissions.vpp_backup_reserve_percent,
         )
         battery = battery_power(situation, self.pack, seconds)
         return balanced(load, solar, battery, on_grid=self.on_grid, export_limit=export_limit)
@@ -275,7 +276,7 @@ class Home:
             if "plan_again" in changes:
                 self.optimizer = self._new_optimizer()
                 continue
-            apply_write(self.settings, self.permissions, changes)
+            apply_write(self.settings, self.permissions, self.spec.firmware, changes)
             if "tariff" in changes or "optimization_strategy" in changes:
                 due = self._settled_at + self.optimizer_delay_s
                 insort(self._pending, PendingWrite(due, {"plan_again": True}))

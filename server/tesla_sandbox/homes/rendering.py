@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tesla_sandbox.homes.power_flow import PowerFlow
+from tesla_sandbox.homes.tariff_forms import older_form, schedule
 
 if TYPE_CHECKING:
     from tesla_sandbox.homes.home import Home
@@ -21,14 +22,21 @@ HEALTHY_FAULT_STATE = 2
 BATTERY_STEP_W = 10
 GATEWAY_PART_NUMBER = "1152100-14-J"
 
+AGGREGATION_PROGRAM: Json = {
+    "name": "Sandbox Virtual Power Plant",
+    "description": "Supports the grid with the battery when it is needed.",
+    "link_name": "Learn more",
+    "link_url": "https://vpp.example.com",
+}
+
 
 def timestamp(home: Home, moment: float) -> str:
     """A moment in the home's local time, to the second, with its offset."""
     return datetime.fromtimestamp(int(moment), home.zone).isoformat()
 
 
-def _minutes_east(home: Home) -> int:
-    offset = datetime.fromtimestamp(home.updated_at, home.zone).utcoffset()
+def _minutes_east(local: datetime) -> int:
+    offset = local.utcoffset()
     return int(offset.total_seconds() // 60) if offset is not None else 0
 
 
@@ -109,6 +117,7 @@ def site_info(home: Home) -> Json:
     """`site_info`: equipment, settings, permissions."""
     spec, settings, permissions = home.spec, home.settings, home.permissions
     model, units = home.pack.model, home.pack.units
+    local = datetime.fromtimestamp(home.updated_at, home.zone)
     body: Json = {"id": f"STE{spec.site_id}", "site_name": spec.name}
     if units:
         body["backup_reserve_percent"] = settings.backup_reserve_percent
@@ -129,22 +138,33 @@ def site_info(home: Home) -> Json:
         "battery_count": units,
         "tou_settings": {
             "optimization_strategy": settings.optimization_strategy,
-            "schedule": [],
+            "schedule": schedule(settings.tariff, local) if settings.tariff is not None else [],
         },
         "nameplate_power": round(model.discharge_w * units),
         "nameplate_energy": round(home.pack.capacity),
         "installation_time_zone": spec.time_zone,
-        "time_zone_offset": _minutes_east(home),
+        "time_zone_offset": _minutes_east(local),
         "max_site_meter_power_ac": round(permissions.max_import_w or NO_METER_LIMIT),
         "min_site_meter_power_ac": -NO_METER_LIMIT
         if permissions.max_export_w is None
         else -round(permissions.max_export_w),
         "off_grid_vehicle_charging_reserve_percent": (settings.off_grid_vehicle_charging_reserve_percent),
-        "vpp_backup_reserve_percent": 0,
+        "vpp_backup_reserve_percent": permissions.vpp_backup_reserve_percent if permissions.grid_services else 0,
     }
+    if permissions.grid_services:
+        body["aggregation_program"] = AGGREGATION_PROGRAM
     if settings.tariff is not None:
-        body["tariff_content_v2"] = settings.tariff
+        body |= _tariff(settings.tariff)
     return body
+
+
+def _tariff(tariff: Json) -> Json:
+    named = {"utility": tariff.get("utility"), "tariff_id": tariff.get("code")}
+    return {
+        **{name: value for name, value in named.items() if value},
+        "tariff_content": older_form(tariff),
+        "tariff_content_v2": tariff,
+    }
 
 
 def _product_components(home: Home) -> Json:

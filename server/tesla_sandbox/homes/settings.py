@@ -3,6 +3,7 @@
 A write that is not permitted is accepted by the service and changes nothing, as on real sites.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
@@ -13,6 +14,7 @@ EXPORT_RULES = ("never", "pv_only", "battery_ok")
 
 OPERATION_MODES = ("self_consumption", "autonomous", "backup")
 RESERVE_STEP_FROM, RESERVE_STEP_TO = 80, 100
+RESERVE_STEP_SINCE = (25, 18, 4)
 OPTIMIZATION_STRATEGIES = ("economics", "balanced")
 
 
@@ -25,6 +27,8 @@ class Permissions:
         non_export: The site is commissioned without any export.
         max_import_w: Site import limit in W; None is unlimited.
         max_export_w: Site export limit in W; None is unlimited.
+        grid_services: Whether the site takes part in a virtual power plant.
+        vpp_backup_reserve_percent: The reserve that holds during its events.
     """
 
     net_meter_mode: str | None
@@ -37,6 +41,7 @@ class Permissions:
     max_import_w: float | None
     max_export_w: float | None
     grid_services: bool
+    vpp_backup_reserve_percent: int
 
 
 @dataclass(slots=True)
@@ -46,16 +51,17 @@ class Settings:
     Attributes:
         export_rule: `customer_preferred_export_rule`; None when it was never set.
         grid_charging: Whether the battery may charge from the grid.
+        off_grid_vehicle_charging_reserve_percent: The level below which an islanded home charges no cars.
         optimization_strategy: `economics` exports when it pays, `balanced` does not.
         tariff: `tariff_content_v2`, or None.
     """
 
     backup_reserve_percent: int
+    off_grid_vehicle_charging_reserve_percent: int
     operation_mode: str
     storm_watch: bool
     export_rule: str | None
     grid_charging: bool
-    off_grid_vehicle_charging_reserve_percent: int = 50
     optimization_strategy: str = "balanced"
     tariff: dict[str, object] | None = None
 
@@ -82,13 +88,15 @@ def permissions_from(spec: HomeSpec) -> Permissions:
         max_import_w=grid.max_import_w,
         max_export_w=grid.max_export_w,
         grid_services=spec.grid_services,
+        vpp_backup_reserve_percent=spec.vpp_backup_reserve_percent,
     )
 
 
 def settings_from(spec: HomeSpec) -> Settings:
     """The settings that a home begins with."""
     return Settings(
-        backup_reserve_percent=spec.backup_reserve_percent,
+        backup_reserve_percent=kept_reserve(spec.backup_reserve_percent, spec.firmware),
+        off_grid_vehicle_charging_reserve_percent=spec.off_grid_vehicle_charging_reserve_percent,
         operation_mode=spec.operation_mode,
         storm_watch=spec.storm_watch,
         export_rule=spec.grid.export_rule,
@@ -105,8 +113,8 @@ def effective_export_rule(settings: Settings, permissions: Permissions) -> str:
     return _narrower(chosen, permissions.net_meter_mode or "battery_ok")
 
 
-def apply_write(settings: Settings, permissions: Permissions, changes: Mapping[str, object]) -> None:
-    """Carry out as much of a write as the permissions let pass."""
+def apply_write(settings: Settings, permissions: Permissions, firmware: str, changes: Mapping[str, object]) -> None:
+    """Carry out as much of a write as permissions and firmware let pass."""
     allowed = dict(changes)
     if not permissions.edit_energy_exports:
         allowed.pop("export_rule", None)
@@ -119,20 +127,23 @@ def apply_write(settings: Settings, permissions: Permissions, changes: Mapping[s
     rule = allowed.get("export_rule")
     if isinstance(rule, str):
         allowed["export_rule"] = _narrower(rule, permissions.net_meter_mode or "battery_ok")
-    reserve = allowed.get("backup_reserve_percent")
-    if isinstance(reserve, int):
-        allowed["backup_reserve_percent"] = snapped_reserve(reserve)
+    put(settings, firmware, allowed)
+
+
+def put(settings: Settings, firmware: str, changes: Mapping[str, object]) -> None:
+    """Set what the gateway can keep of new values; names that are no settings are left out."""
     names = {setting.name for setting in fields(settings)}
-    for name, value in allowed.items():
-        if name in names:
+    for name, value in changes.items():
+        if name == "backup_reserve_percent" and isinstance(value, int):
+            settings.backup_reserve_percent = kept_reserve(value, firmware)
+        elif name in names:
             setattr(settings, name, value)
 
 
-def snapped_reserve(percent: int) -> int:
-    """The reserve that the gateway keeps: 81 to 99 become 80 (since firmware 25.18.4)."""
-    if RESERVE_STEP_FROM < percent < RESERVE_STEP_TO:
-        return RESERVE_STEP_FROM
-    return percent
+def kept_reserve(percent: int, firmware: str) -> int:
+    """The reserve that a gateway keeps: 81 to 99 become 80 since firmware 25.18.4."""
+    steps = tuple(map(int, re.findall(r"\d+", firmware.partition(" ")[0]))) >= RESERVE_STEP_SINCE
+    return RESERVE_STEP_FROM if steps and RESERVE_STEP_FROM < percent < RESERVE_STEP_TO else percent
 
 
 def _narrower(one: str, other: str) -> str:
