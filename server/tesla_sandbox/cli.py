@@ -1,20 +1,13 @@
 """Command line: `tesla-sandbox` serves a scenario, `tesla-sandbox ctl …` changes a running one."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tesla_sandbox.control.commands import ctl
-from tesla_sandbox.scenario import (
-    DEFAULT_SCENARIO,
-    ApplicationSpec,
-    ClockSpec,
-    Scenario,
-    ScenarioError,
-    load_scenario,
-)
+from tesla_sandbox.scenario import DEFAULT_SCENARIO, ClockSpec, ScenarioError, load_scenario
+from tesla_sandbox.scenario_overrides import ScenarioOverrides
 from tesla_sandbox.telemetry.outputs import TelemetrySpec, mqtt_spec_of
 from tesla_sandbox.telemetry.zmq_output import ZmqSpec
 
@@ -66,38 +59,26 @@ def run(
     from tesla_sandbox.server import Certificate, Door, fleet_hosts, serve
 
     try:
-        description = load_scenario(scenario)
-        overrides = {
+        application = {
             "client_id": client_id,
             "client_secret": client_secret,
             "redirect_uris": redirect_uri or None,
             "domain": domain,
             "public_key": public_key.read_text() if public_key is not None else None,
         }
-        description = with_application(description, overrides)
-        if clock is not None:
-            description = description.model_copy(update={"clock": parse_clock(clock, description.clock)})
-        telemetry = telemetry_outputs(telemetry_zmq, telemetry_mqtt, as_json=telemetry_json)
+        overrides = ScenarioOverrides(
+            seed=seed,
+            clock=parse_clock(clock) if clock is not None else None,
+            application={name: value for name, value in application.items() if value is not None},
+            telemetry=telemetry_outputs(telemetry_zmq, telemetry_mqtt, as_json=telemetry_json),
+        )
         if (tls_cert is None) != (tls_key is None):
             raise ValueError("--tls-cert and --tls-key come together")
         certificate = Certificate(tls_cert, tls_key) if tls_cert is not None and tls_key is not None else None
         door = Door(host, port, public_url, fleet_hosts(fleet_host or []), certificate)
-        serve(description, door, seed=seed, open_control=open_control, telemetry=telemetry)
+        serve(load_scenario(scenario), door, overrides=overrides, open_control=open_control)
     except (ScenarioError, OSError, ValueError) as unfit:
         raise typer.BadParameter(str(unfit)) from unfit
-
-
-def with_application(scenario: Scenario, overrides: Mapping[str, object]) -> Scenario:
-    """The scenario with its first application changed (or added) by command line options."""
-    given = {name: value for name, value in overrides.items() if value is not None}
-    if not given:
-        return scenario
-    applications = list(scenario.applications)
-    current = applications[0].model_dump() if applications else {}
-    current.setdefault("client_id", "sandbox-client")
-    current.setdefault("client_secret", "sandbox-secret")
-    changed = ApplicationSpec.model_validate({**current, **given})
-    return scenario.model_copy(update={"applications": [changed, *applications[1:]]})
 
 
 def telemetry_outputs(zmq: str | None, mqtt: str | None, *, as_json: bool) -> TelemetrySpec:
@@ -110,19 +91,18 @@ def telemetry_outputs(zmq: str | None, mqtt: str | None, *, as_json: bool) -> Te
     return TelemetrySpec(zmq=publisher, mqtt=mqtt_spec_of(mqtt) if mqtt is not None else None)
 
 
-def parse_clock(text: str, current: ClockSpec) -> ClockSpec:
-    """The clock for `real`, `paused` or `x<speed>`; keeps the scenario's start.
+def parse_clock(text: str) -> ClockSpec:
+    """The clock for `real`, `paused` or `x<speed>`.
 
     Raises:
         ValueError: For any other text.
     """
-    start = current.start
     if text == "real":
-        return ClockSpec(start=start)
+        return ClockSpec()
     if text == "paused":
-        return ClockSpec(start=start, paused=True)
+        return ClockSpec(paused=True)
     if text.startswith("x"):
-        return ClockSpec(start=start, speed=float(text[1:]))
+        return ClockSpec(speed=float(text[1:]))
     raise ValueError("the clock is 'real', 'paused' or a speed such as 'x60'")
 
 

@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 from tesla_sandbox.app import build_app
 from tesla_sandbox.control.script import Script
 from tesla_sandbox.scenario import Scenario, ScenarioError
+from tesla_sandbox.scenario_overrides import ScenarioOverrides
 from tesla_sandbox.telemetry.emitter import TelemetryEmitter
 from tesla_sandbox.telemetry.output import OutputError
 from tesla_sandbox.telemetry.outputs import Outputs, TelemetrySpec
@@ -25,11 +26,11 @@ class Sandbox:
         scenario: The first scenario.
         base_url: How clients reach the sandbox.
         fleet_hosts: Hosts of regions, beside the paths that every region has below `base_url`.
-        seed: Replaces the seed of every scenario.
+        overrides: What replaces parts of every scenario.
         open_control: Whether other computers may use the control surface too.
-        telemetry: Outputs that replace those of every scenario.
 
     Attributes:
+        scenario: What is played, with the overrides.
         on_startup: Called when the server begins to serve.
         outputs: Where telemetry goes; they stay open as long as scenarios describe the same.
 
@@ -43,17 +44,15 @@ class Sandbox:
         base_url: str,
         *,
         fleet_hosts: Mapping[str, str] | None = None,
-        seed: int | None = None,
+        overrides: ScenarioOverrides | None = None,
         open_control: bool = False,
-        telemetry: TelemetrySpec | None = None,
     ) -> None:
         self.on_startup: Callable[[], None] | None = None
         self.outputs = Outputs(TelemetrySpec())
         self._base_url = base_url
         self._fleet_hosts = dict(fleet_hosts or {})
-        self._seed = seed
+        self._overrides = overrides or ScenarioOverrides()
         self._open_control = open_control
-        self._telemetry = telemetry or TelemetrySpec()
         self._playing: asyncio.Task[None] | None = None
         self._prepare(scenario)
 
@@ -75,9 +74,10 @@ class Sandbox:
         self.world.clock.end()
 
     def _prepare(self, scenario: Scenario) -> None:
-        world = build_world(scenario, seed=self._seed)
+        scenario = self._overrides.applied_to(scenario)
+        world = build_world(scenario)
         world.base_url, world.fleet_hosts = self._base_url, self._fleet_hosts
-        self._open_outputs(scenario.telemetry.replaced_by(self._telemetry))
+        self._open_outputs(scenario.telemetry)
         self.scenario, self.world = scenario, world
         self.timeline = Timeline(world.clock)
         self.timeline.add(Script(world, scenario.script))

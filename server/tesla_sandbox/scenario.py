@@ -50,11 +50,11 @@ class ClockSpec(Spec):
 class ApplicationSpec(Spec):
     """A developer's application, as on the developer portal."""
 
-    client_id: str
-    client_secret: str
+    client_id: str = "sandbox-client"
+    client_secret: str = "sandbox-secret"  # noqa: S105 - documented; it guards nothing
     name: str = "Sandbox application"
     domain: str = "app.example.com"
-    redirect_uris: list[str] = ["http://127.0.0.1:8080/oauth/tesla/callback"]
+    redirect_uris: list[str] = Field(default=[], description="Without any, every address of this computer will do.")
     scopes: list[Scope] = sorted(USER_SCOPES | {Scope.VEHICLE_SPECS})
     public_key: str | None = Field(default=None, description="PEM text of the P-256 public key.")
     hosted_key_url: str | None = Field(
@@ -260,7 +260,7 @@ class Scenario(Spec):
     name: str = "Scenario"
     seed: int = 1
     clock: ClockSpec = ClockSpec()
-    applications: list[ApplicationSpec] = []
+    applications: list[ApplicationSpec] = [ApplicationSpec()]
     users: list[UserSpec] = []
     fleets: list[FleetSpec] = []
     grants: list[GrantSpec] = []

@@ -13,7 +13,7 @@ import uvicorn
 
 from tesla_sandbox.sandbox import Sandbox
 from tesla_sandbox.scenario import Scenario
-from tesla_sandbox.telemetry.outputs import TelemetrySpec
+from tesla_sandbox.scenario_overrides import ScenarioOverrides
 from tesla_sandbox.world import REGIONS
 
 PATIENCE_SECONDS = 5
@@ -73,7 +73,7 @@ def fleet_hosts(assignments: Iterable[str]) -> dict[str, str]:
     return hosts
 
 
-def serve(scenario: Scenario, door: Door, *, seed: int | None, open_control: bool, telemetry: TelemetrySpec) -> None:
+def serve(scenario: Scenario, door: Door, *, overrides: ScenarioOverrides, open_control: bool) -> None:
     """Serve until SIGINT or SIGTERM.
 
     The first line on stdout is a JSON object with `event`, `url`, `pid` and the base URLs that a
@@ -82,9 +82,8 @@ def serve(scenario: Scenario, door: Door, *, seed: int | None, open_control: boo
     Args:
         scenario: What to serve.
         door: Where to listen.
-        seed: Replaces the scenario's seed.
+        overrides: What replaces parts of every scenario.
         open_control: Whether other computers may use the control surface too.
-        telemetry: Outputs that replace those of every scenario.
 
     Raises:
         ScenarioError: If the parts of the scenario contradict each other.
@@ -95,9 +94,8 @@ def serve(scenario: Scenario, door: Door, *, seed: int | None, open_control: boo
             scenario,
             door.base_url(listener.getsockname()[1]),
             fleet_hosts=door.fleet_hosts,
-            seed=seed,
+            overrides=overrides,
             open_control=open_control,
-            telemetry=telemetry,
         )
         app.on_startup = lambda: _announce(app)
         _Server(_configuration(app, door.certificate), app).run(sockets=[listener])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -26,12 +27,15 @@ if TYPE_CHECKING:
 REGIONS = ("na", "eu")
 REQUEST_LOG_LENGTH = 20_000
 
+_ON_THIS_COMPUTER = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?(/[^\s#\\]*)?")
+
 
 @dataclass(slots=True)
 class Application:
     """A developer's application, as its page on the developer portal describes it.
 
     Attributes:
+        redirect_uris: Where people may be sent back to, to the letter. Without any, every address of this computer.
         scopes: The scopes that the application may ask for.
         public_key: The key registered for signed commands; None until it is known.
         registered_regions: Regions where `partner_accounts` was called.
@@ -51,6 +55,10 @@ class Application:
     hosted_key_url: str | None = None
     billing: BillingMeter = field(default_factory=BillingMeter)
     disabled: bool = False
+
+    def may_redirect_to(self, uri: str) -> bool:
+        """Whether a person may be sent back there."""
+        return uri in self.redirect_uris if self.redirect_uris else _ON_THIS_COMPUTER.fullmatch(uri) is not None
 
 
 @dataclass(slots=True)

@@ -1,8 +1,7 @@
 import asyncio
 import json
-import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
@@ -17,7 +16,7 @@ from tesla_sandbox.scenario import ScenarioError, bundled_scenarios, load_scenar
 from tesla_sandbox.world_builder import build_world
 from tests.processes import ROOT, Json, ProcessFailedError, Sandbox, sandbox_process, until
 from tests.tesla_sandbox.conftest import FREE_SITE, PAIRED_VIN
-from tests.tesla_sandbox.person import CLIENT_ID, DOMAIN, EMAIL, Person
+from tests.tesla_sandbox.person import CLIENT_ID, DOMAIN, EMAIL, Person, authorization_parameters
 
 LIVE = f"/api/1/energy_sites/{FREE_SITE}/live_status"
 
@@ -34,19 +33,6 @@ def test_bundled_scenarios_build_a_world(name: str) -> None:
     world = build_world(load_scenario(name))
     assert world.users
     assert world.applications
-
-
-COOKBOOK = (ROOT / "docs" / "tesla-sandbox.md").read_text(encoding="utf-8")
-RECIPES = re.findall(r"^### ([^\n]*)\n(?:(?!^### ).)*?^```yaml$(.*?)^```$", COOKBOOK, re.DOTALL | re.MULTILINE)
-
-
-@pytest.mark.parametrize("text", [text for _, text in RECIPES], ids=[title for title, _ in RECIPES])
-def test_recipes_of_the_cookbook_build_a_world(text: str) -> None:
-    assert build_world(parse_scenario(text, "recipe")).users
-
-
-def test_the_cookbook_has_recipes() -> None:
-    assert len(RECIPES) == COOKBOOK.count("```yaml") > 5
 
 
 @pytest.mark.parametrize(
@@ -197,6 +183,53 @@ async def test_command_line_options_describe_the_application(tmp_path: Path, pub
         cars = (await sandbox.control.get("/cars"))["cars"]
         assert [car["key"] for car in cars] == ["paired", "unpaired", "unpaired"]
         assert (await sandbox.control.get("/clock"))["paused"] is True
+
+
+async def test_command_line_options_hold_for_every_scenario(tmp_path: Path, public_key_pem: str) -> None:
+    key = tmp_path / "key.pem"
+    key.write_text(public_key_pem)
+    other = tmp_path / "other.yaml"
+    other.write_text(
+        yaml.safe_dump({"users": [{"email": "solo@example.com", "cars": [{"vin": PAIRED_VIN, "key": "paired"}]}]})
+    )
+    options = ["--client-id", "mine", "--public-key", str(key), "--clock", "paused", "--seed", "5"]
+    async with sandbox_process(options=options) as sandbox:
+        assert (await ctl(sandbox, "load", str(other)))[0] == 0
+        for again in (False, True):
+            if again:
+                await sandbox.control.post("/reset", {})
+            (application,) = (await sandbox.control.get("/applications"))["applications"]
+            assert (application["client_id"], application["has_public_key"]) == ("mine", True)
+            assert (await sandbox.control.get(f"/cars/{PAIRED_VIN}"))["key"] == "paired"
+            assert (await sandbox.control.get("/clock"))["paused"] is True
+            assert (await sandbox.control.get("/scenario"))["seed"] == 5
+
+
+@pytest.mark.parametrize(
+    ("redirect_uri", "status"),
+    [
+        ("http://127.0.0.1:8080/callback", 303),
+        ("http://localhost/callback?from=tesla", 303),
+        ("https://[::1]:8443/", 303),
+        ("http://127.0.0.1.evil.example/", 400),
+        ("http://127.0.0.1@evil.example/", 400),
+        ("http://evil.example\\@127.0.0.1/", 400),
+        ("https://app.example.com/callback", 400),
+        ("app://127.0.0.1/", 400),
+        ("", 400),
+    ],
+)
+async def test_without_described_redirect_uris_people_return_to_this_computer_only(
+    stranger: Person, scenario: Callable[[], Json], redirect_uri: str, status: int
+) -> None:
+    description = scenario()
+    del description["applications"][0]["redirect_uris"]
+    await stranger.sandbox.control.put("/scenario", description)
+    form = authorization_parameters() | {"redirect_uri": redirect_uri, "email": EMAIL, "decision": "cancel"}
+    answered = await stranger.http.post(stranger.url("/oauth2/v3/authorize"), data=form)
+    assert answered.status_code == status
+    if status == 303:
+        assert answered.headers["location"].startswith(redirect_uri)
 
 
 async def ctl(sandbox: Sandbox, *arguments: str) -> tuple[int, Json]:

@@ -91,6 +91,6 @@ def read_request(world: World, values: Mapping[str, str]) -> AuthorizationReques
     if application is None:
         raise UnusableRequestError("We don't recognize this client_id.")
     redirect_uri = parameters.get("redirect_uri", "")
-    if redirect_uri not in application.redirect_uris:
+    if not application.may_redirect_to(redirect_uri):
         raise UnusableRequestError("The redirect_uri is not registered for this application.")
     return AuthorizationRequest(application, redirect_uri, parameters)
