@@ -84,7 +84,8 @@ HOMES = (
         Reason.REASON_SETTING_LOCKED_BY_INSTALLER,
         NO_GRID_CHARGING,
         {"edit_grid_charging": True},
-        {"grid": {"edit_grid_charging": False}},
+        # The other lock stays; it has a blocker of its own.
+        {"grid": {"edit_grid_charging": False, "edit_energy_exports": False}},
     ),
     Case(
         Reason.REASON_TIME_BASED_CONTROL_UNSUPPORTED,

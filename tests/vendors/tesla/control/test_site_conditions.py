@@ -3,7 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 from wattbus.v1.action_pb2 import Action, ActionKind, BatteryMode, ExportRule
+from wattbus.v1.blocker_pb2 import Blocker
 from wattbus.v1.command_pb2 import Rung
+from wattbus.v1.reason_pb2 import Reason
 from wattbus.v1.state_pb2 import BatteryOverrides, BatterySettings, BatteryState, DeviceState
 
 from tests.vendors.tesla.control.examples import (
@@ -18,6 +20,7 @@ from tests.vendors.tesla.control.examples import (
 from wattbus_server.vendors.tesla.control.actions import choices, kind_of, row_of
 from wattbus_server.vendors.tesla.control.site_conditions import (
     SITE_CONDITIONS,
+    SiteCondition,
     standing,
     standing_for_kinds,
     still_stands,
@@ -65,7 +68,7 @@ def sites(draw: st.DrawFn) -> DeviceState:
 @given(ACTIONS, sites())
 def test_what_blocks_by_a_state_still_stands_by_the_same_state(action: Action, state: DeviceState) -> None:
     for condition in standing(action, state):
-        assert still_stands(condition.reason, condition.blocks, state)
+        assert still_stands(blocker_of(condition), state)
 
 
 @given(ACTIONS, sites())
@@ -109,4 +112,19 @@ def test_choices_are_every_value_that_can_be_listed() -> None:
 
 def test_a_group_that_was_not_read_lets_the_blocker_stand() -> None:
     for condition in SITE_CONDITIONS:
-        assert still_stands(condition.reason, condition.blocks, DeviceState())
+        assert still_stands(blocker_of(condition), DeviceState())
+
+
+def test_of_two_locked_settings_the_one_that_is_unlocked_blocks_no_more() -> None:
+    locks = [one for one in SITE_CONDITIONS if one.reason == Reason.REASON_SETTING_LOCKED_BY_INSTALLER]
+    state = DeviceState()
+    state.battery.settings.export_rule_locked = True
+    state.battery.settings.grid_charging_locked = False
+    assert {one.facts["setting"]: still_stands(blocker_of(one), state) for one in locks} == {
+        "export rule": True,
+        "grid charging": False,
+    }
+
+
+def blocker_of(condition: SiteCondition) -> Blocker:
+    return Blocker(reason=condition.reason, blocked_actions=sorted(condition.blocks), metadata=condition.facts)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wattbus.v1.action_pb2 import Action, ActionKind, BatteryMode, ExportRule
+from wattbus.v1.blocker_pb2 import Blocker
 from wattbus.v1.command_pb2 import Rung
 from wattbus.v1.reason_pb2 import Reason
 from wattbus.v1.state_pb2 import DeviceState
@@ -228,14 +229,17 @@ def _for_all_values(
     return _one_of_each(one for one in conditions if one in set().union(*found)) if all(found) else []
 
 
-def still_stands(reason: Reason.ValueType, kinds: frozenset[ActionKind.ValueType], fresh: DeviceState) -> bool:
-    """Say whether a condition with this reason still blocks one of the actions, by a state that was just read."""
-    matching = (
-        condition
-        for condition in SITE_CONDITIONS
-        if condition.reason == reason and (not kinds or condition.blocks & kinds)
-    )
+def still_stands(blocker: Blocker, fresh: DeviceState) -> bool:
+    """Say whether a condition of this blocker still blocks one of its actions, by a state that was just read."""
+    matching = (condition for condition in SITE_CONDITIONS if _is_of(condition, blocker))
     return any(condition.evidence(fresh) or not _was_read(condition.path, fresh) for condition in matching)
+
+
+def _is_of(condition: SiteCondition, blocker: Blocker) -> bool:
+    kinds = condition.blocks.intersection(blocker.blocked_actions) if blocker.blocked_actions else condition.blocks
+    # Two settings may be locked, each with a blocker of its own.
+    differs = any(blocker.metadata.get(key, value) != value for key, value in condition.facts.items())
+    return condition.reason == blocker.reason and bool(kinds) and not differs
 
 
 def _one_of_each(conditions: Iterable[SiteCondition]) -> list[SiteCondition]:

@@ -146,7 +146,7 @@ class Verification:
         if device is None:
             return True
         fresh = await self._reads.battery(account, device)
-        return still_stands(blocker.reason, frozenset(blocker.blocked_actions), fresh)
+        return still_stands(blocker, fresh)
 
     async def _account_refused(self, account: VendorAccount, _device: DeviceRecord | None, blocker: Blocker) -> bool:
         """Make the cheapest call; only its success shows that account and application are in order again."""
