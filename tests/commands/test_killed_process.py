@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from wattbus.v1 import device_service_pb2 as pb
 from wattbus.v1.action_pb2 import Action, HonkHorn, SetChargeLimit
 from wattbus.v1.command_pb2 import Command, CommandState, Rung
@@ -13,6 +14,8 @@ from wattbus.v1.device_pb2 import Device
 from tests.commands.house import states
 from tests.processes import PATIENCE_SECONDS, Sandbox
 from tests.service import Service, Setup, Tenant, eventually
+
+pytestmark = pytest.mark.timeout(400)
 
 CAR = {
     "vin": "LRW3E7EK5PC000777",

@@ -15,6 +15,8 @@ from wattbus_server.connections.store import ConnectionChange, ConnectionChangeK
 from wattbus_server.problem import Problem
 from wattbus_server.storage.tables import connections, devices, grants, link_sessions
 
+pytestmark = pytest.mark.timeout(400)
+
 
 async def pages(house: House, **fields: object) -> list[list[str]]:
     """Read a whole list, page by page."""

@@ -20,7 +20,7 @@ from tests.contract.people import home as house
 from tests.processes import Json, Sandbox
 from tests.service import Setup, Tenant, eventually, free_port
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)]
 
 AVAILABLE, BLOCKED = Availability.AVAILABILITY_AVAILABLE, Availability.AVAILABILITY_BLOCKED
 LITTLE_ACCESS = (Access.ACCESS_READ_VEHICLES, Access.ACCESS_CHARGE_VEHICLES, Access.ACCESS_READ_ENERGY)

@@ -8,6 +8,8 @@ from tests.processes import ProcessFailedError
 from tests.service import Setup, eventually
 from wattbus_server.cli.keys import new_encryption_key
 
+pytestmark = pytest.mark.timeout(400)
+
 
 async def test_another_encryption_key_is_refused_and_a_rotated_one_is_not(tmp_path: Path) -> None:
     setup = Setup(tmp_path)

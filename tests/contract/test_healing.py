@@ -34,7 +34,7 @@ from tests.rich_errors import Refusal, refusal_of
 from tests.service import CLIENT_ID, Setup, Tenant
 from wattbus_server.cli.demo.browser import Browser
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)]
 
 HONK = Action(honk_horn=HonkHorn())
 LEASE = Duration(seconds=60)

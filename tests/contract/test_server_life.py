@@ -19,7 +19,7 @@ from tests.processes import PATIENCE_SECONDS, ProcessFailedError
 from tests.rich_errors import refusal_of
 from tests.service import Service, Setup, Tenant, eventually
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)]
 
 SERVICES = ("wattbus.v1.DeviceService", "wattbus.v1.ConnectionService", "wattbus.v1.AdminService")
 

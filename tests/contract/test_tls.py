@@ -15,6 +15,8 @@ from tests.certificates import Pair, new_pair
 from tests.processes import PATIENCE_SECONDS, ProcessFailedError
 from tests.service import Service, Setup, eventually
 
+pytestmark = pytest.mark.timeout(400)
+
 
 async def is_served(service: Service, pair: Pair) -> bool:
     """Say whether a new connection that trusts only this certificate works."""

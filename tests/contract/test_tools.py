@@ -11,7 +11,7 @@ import pytest
 from tests.processes import PATIENCE_SECONDS
 from tests.service import Service, Tenant
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)]
 
 GRPCURL = shutil.which("grpcurl")
 BUF = Path(sys.executable).parent / "buf"

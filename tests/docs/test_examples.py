@@ -18,6 +18,8 @@ from wattbus.v1.device_pb2 import DeviceKind
 from tests.processes import PATIENCE_SECONDS, ROOT
 from tests.service import Setup, free_port
 
+pytestmark = pytest.mark.timeout(400)
+
 EXAMPLES = ROOT / "docs" / "examples"
 
 

@@ -13,6 +13,8 @@ from tesla_sandbox.fault_table import FAULTS
 from tests.docs.transcript import Typed, transcript
 from tests.processes import ROOT, sandbox_process
 
+pytestmark = pytest.mark.timeout(400)
+
 PAGE = (ROOT / "docs" / "tesla-sandbox.md").read_text(encoding="utf-8")
 DOCUMENTED_ADDRESS = "127.0.0.1:8090"
 END = "--- end of the output ---"
