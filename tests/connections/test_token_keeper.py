@@ -218,6 +218,20 @@ async def test_scopes_that_the_end_user_took_back_or_gave_show_after_a_renewal(h
     assert [change.kind for change in changes] == [ConnectionChangeKind.SCOPES_CHANGED] * 2
 
 
+async def test_who_signs_in_with_another_linked_account_takes_nothing_from_that_account(
+    house: House, vendor: Vendor1
+) -> None:
+    mine = (await house.connection(vendor.consent("sub-1"))).name
+    theirs = (await house.connection(vendor.consent("sub-2"), external_user_id="user-2")).name
+    before = await house.accounts.account(theirs).access_token()
+    session = await house.link(vendor.consent("sub-2"), connection=mine)
+    assert session.failure_reason == Reason.REASON_ACCOUNT_MISMATCH
+    # The vendor ended the token of before when it gave the new one.
+    assert await house.accounts.account(theirs).access_token() != before
+    assert (await house.directory.get(TENANT, theirs)).state == ConnectionState.CONNECTION_STATE_ACTIVE
+    assert (await house.directory.sync(TENANT, theirs)).state == ConnectionState.CONNECTION_STATE_ACTIVE
+
+
 async def test_linking_again_during_a_renewal_wins(house: House, vendor: Vendor1) -> None:
     connection = await linked(house)
     account = house.accounts.account(connection)

@@ -46,6 +46,7 @@ class LinkCompletion:
         grant = await self._adapters[session.vendor].exchange_code(code, redirect_uri, nonce)
         name = connection_name(session.tenant, session.vendor, grant.subject, session.external_user_id)
         if session.connection not in (None, name):
+            await self._keep_for_its_own_connection(session, grant)
             raise Problem(
                 Reason.REASON_ACCOUNT_MISMATCH,
                 "The end user signed in with another vendor account than the one of the connection.",
@@ -60,6 +61,28 @@ class LinkCompletion:
                     raise Lost
             self._connections.adopt(record)
         return record
+
+    async def _keep_for_its_own_connection(self, session: LinkSessionRecord, grant: Grant) -> None:
+        """Store the grant of another account where that account is linked: the vendor ended its former one just now."""
+        owners = [
+            record
+            for record in self._connections.all()
+            if (record.tenant, record.vendor, record.subject) == (session.tenant, session.vendor, grant.subject)
+        ]
+        if not owners:
+            return
+        # Of several, at most one grant was alive.
+        name = min(owners, key=lambda record: record.needs_reauthorization).name
+        async with self._connections.exclusive(name), self._connections.exclusive(grant_lock(name)):
+            if (owner := self._connections.find(name)) is None:
+                return
+            granted = self._adapters[session.vendor].granted_access(grant.scopes)
+            standing = Standing.of_access(owner.requested_access, granted)
+            renewed = replace(owner, scopes=grant.scopes, update_time=datetime.now(UTC), **standing.changes())
+            async with self._engine.begin() as database:
+                await self._connections.write(database, renewed)
+                await self._grants.write(database, name, grant)
+            self._connections.adopt(renewed)
 
     def _record(self, name: str, session: LinkSessionRecord, grant: Grant) -> ConnectionRecord:
         granted = self._adapters[session.vendor].granted_access(grant.scopes)
