@@ -11,8 +11,8 @@ from wattbus.v1.state_pb2 import DeviceState
 
 from tests.processes import Sandbox
 from tests.vendors.tesla.account import MemoryAccount
-from tests.vendors.tesla.control.conftest import CAR, LOCKED_SITE, SITE
-from tests.vendors.tesla.control.examples import LOCK, WAKE, export_rule
+from tests.vendors.tesla.control.conftest import CAR, LOCKED_SITE, SITE, STRANGE_CAR
+from tests.vendors.tesla.control.examples import LOCK, WAKE, export_rule, reserve
 from tests.vendors.tesla.control.linked_account import LinkedAccount
 from tests.vendors.tesla.control.test_checking import EVERYTHING, known
 from wattbus_server.vendors.contract import DeviceRecord
@@ -38,7 +38,8 @@ async def test_capabilities_have_the_bounds_that_the_vehicle_tells(
 ) -> None:
     found = by_kind(control.capabilities(account, car, await known(reader, account, car)))
     (limit,) = found[K.ACTION_KIND_SET_CHARGE_LIMIT].parameter_bounds
-    assert (limit.parameter, limit.minimum, limit.maximum) == ("limit_percent", 50, 100)
+    assert (limit.parameter, limit.minimum, limit.maximum) == ("set_charge_limit.limit_percent", 50, 100)
+    assert not limit.HasField("gap_start")
     (current,) = found[K.ACTION_KIND_SET_CHARGING_CURRENT].parameter_bounds
     assert current.minimum == 1
     assert current.HasField("maximum")
@@ -59,6 +60,17 @@ async def test_capabilities_of_a_battery_leave_out_what_its_site_cannot(
     assert list(modes.allowed_names) == ["BATTERY_MODE_SELF_CONSUMPTION", "BATTERY_MODE_BACKUP"]
     (rules,) = found[K.ACTION_KIND_SET_EXPORT_RULE].parameter_bounds
     assert list(rules.allowed_names) == ["EXPORT_RULE_NEVER", "EXPORT_RULE_SOLAR_ONLY"]
+
+
+async def test_capabilities_of_a_battery_tell_which_reserves_it_cannot_hold(
+    control: TeslaControl, account: LinkedAccount, battery: DeviceRecord
+) -> None:
+    found = by_kind(control.capabilities(account, battery, DeviceState()))
+    (bound,) = found[K.ACTION_KIND_SET_BACKUP_RESERVE].parameter_bounds
+    assert (bound.minimum, bound.gap_start, bound.gap_end, bound.maximum) == (0, 80, 100, 100)
+    check = await control.check(account, battery, DeviceState(), reserve(85))
+    told = {"minimum": "0", "gapStart": "80", "gapEnd": "100", "maximum": "100"}
+    assert check.blockers[0].metadata == {"parameter": bound.parameter, **told}
 
 
 async def test_meters_and_chargers_have_no_capabilities(
@@ -158,3 +170,16 @@ async def test_capabilities_ask_nobody(
     listed = [control.capabilities(account, device, DeviceState()) for device in devices.values()]
     assert {one.action for capabilities in listed for one in capabilities} == set(ACTIONS)
     assert await sandbox.control.requests("/api/1/") == []
+
+
+async def test_a_key_that_is_added_after_somebody_looked_lets_the_next_check_through(
+    control: TeslaControl, account: LinkedAccount, strange_car: DeviceRecord, sandbox: Sandbox
+) -> None:
+    blocker = (await control.check(account, strange_car, DeviceState(), LOCK)).blockers[0]
+    assert await control.still_blocked(account, strange_car, blocker)
+    await sandbox.control.patch(f"/cars/{STRANGE_CAR}", {"key": "paired"})
+    shown = by_kind(control.capabilities(account, strange_car, DeviceState()))
+    assert reasons(shown[K.ACTION_KIND_LOCK]) == [R.REASON_VIRTUAL_KEY_NOT_PAIRED]
+    assert (await control.check(account, strange_car, DeviceState(), LOCK)).blockers == []
+    shown = by_kind(control.capabilities(account, strange_car, DeviceState()))
+    assert shown[K.ACTION_KIND_LOCK].availability == AVAILABLE

@@ -16,7 +16,7 @@ KEYS_PER_VEHICLE = 20
 PAIRED_LIFETIME = 30.0
 """Seconds for which a paired key is believed."""
 UNPAIRED_LIFETIME = 1.0
-"""Seconds for which anything else is believed: enough for one check, and pairing shows at once."""
+"""Seconds for which anything else is believed: enough for the check that asked, and pairing shows at once."""
 
 KNOWN_LIFETIME = 60.0
 """Seconds for which an answer is known to those who cannot ask. Nobody asks on their behalf, so that a key which is
@@ -44,6 +44,8 @@ class _Answer:
     time: float
     """On the monotonic clock."""
     status: KeyStatus
+    lifetime: float
+    """Seconds for which it is believed by those who could ask."""
 
     def age(self, now: float) -> float:
         return now - self.time
@@ -69,14 +71,16 @@ class KeyStatuses:
             Problem: what Tesla gives, for example SCOPE_MISSING without `vehicle_device_data`.
         """
         known = self._known.get(device.name)
-        if known is not None and not fresh and known.age(self._monotonic()) < _lifetime(known.status):
+        if known is not None and not fresh and known.age(self._monotonic()) < known.lifetime:
             return known.status
         body = {"vins": [device.vendor_id]}
         answer = await self._api.post(account, FLEET_STATUS_PATH, body, changes_something=False, device=device)
         status = _read(answer, device.vendor_id)
         if len(self._known) >= _CACHE_LIMIT:
             self._known.clear()
-        self._known[device.name] = _Answer(self._monotonic(), status)
+        # Who insists on asking is no check: the one that comes next asks again whether the key is there by now.
+        otherwise = 0.0 if fresh else UNPAIRED_LIFETIME
+        self._known[device.name] = _Answer(self._monotonic(), status, PAIRED_LIFETIME if status.paired else otherwise)
         return status
 
     def known(self, device: DeviceRecord) -> KeyStatus:
@@ -87,10 +91,6 @@ class KeyStatuses:
     def forget(self, device: DeviceRecord) -> None:
         """Ask again next time, because something showed that the answer may have changed."""
         self._known.pop(device.name, None)
-
-
-def _lifetime(status: KeyStatus) -> float:
-    return PAIRED_LIFETIME if status.paired else UNPAIRED_LIFETIME
 
 
 def _read(answer: object, vin: str) -> KeyStatus:
