@@ -3,12 +3,15 @@
 import base64
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tesla_sandbox.cars.security.schnorr import verify
+from tests.processes import Json
 from tests.tesla_sandbox.conftest import PAIRED_VIN, UNPAIRED_VIN
 from tests.tesla_sandbox.person import Person
 from tests.tesla_sandbox.signed_requests import point
@@ -171,6 +174,61 @@ async def test_a_car_streams_and_errs_also_where_nobody_listens(
     partner = await person.partner_token()
     vins = await person.get("/api/1/partner_accounts/fleet_telemetry_error_vins", token=partner)
     assert vins.json()["response"] == [PAIRED_VIN]
+
+
+async def streamed(person: Person) -> int:
+    """How many values were streamed so far."""
+    (application,) = (await person.sandbox.control.get("/applications"))["applications"]
+    return int(application["billing"]["units"].get("streaming_signal", 0))
+
+
+async def test_a_car_without_the_protocol_streams_while_its_driver_allows_it(
+    stranger: Person, scenario: Callable[[], Json], application_key: ec.EllipticCurvePrivateKey
+) -> None:
+    control = stranger.sandbox.control
+    description = scenario()
+    old = {"model": "models", "speaks_protocol": False, "protocol_required": False, "firmware": "2025.14.3"}
+    description["users"][0]["cars"][0] |= {**old, "key": "unpaired"}
+    await control.put("/scenario", description)
+    await stranger.link()
+    body = request(application_key, PAIRED_VIN, fields={"ChargeLimitSoc": {"interval_seconds": 1}})
+
+    async def skipped() -> list[str]:
+        answered = (await stranger.post(CREATE, body)).json()["response"]
+        return [reason for reason, vins in answered["skipped_vehicles"].items() if vins == [PAIRED_VIN]]
+
+    async def shown() -> object:
+        status = (await stranger.post("/api/1/vehicles/fleet_status", {"vins": [PAIRED_VIN]})).json()["response"]
+        return status["vehicle_info"][PAIRED_VIN]["safety_screen_streaming_toggle_enabled"]
+
+    async def switch(on: bool) -> None:
+        await control.patch(f"/cars/{PAIRED_VIN}", {"safety_screen_streaming_toggle": on})
+
+    assert await skipped() == ["unsupported_firmware"]
+    await control.patch(f"/cars/{PAIRED_VIN}", {"firmware": "2025.20"})
+    assert await shown() is False
+    assert await skipped() == ["missing_key"]
+    await switch(True)
+    assert await shown() is True
+    assert await skipped() == []
+    assert (await stranger.get(CONFIG)).json()["response"]["synced"] is True
+    await control.step(1)
+    assert await streamed(stranger) == 1
+
+    await switch(False)
+    await control.patch(f"/cars/{PAIRED_VIN}", {"charge_limit": 90})
+    await control.step(10)
+    assert await streamed(stranger) == 1
+    await switch(True)
+    await control.step(1)
+    assert await streamed(stranger) == 2
+
+
+async def test_other_cars_have_no_switch_for_streaming(person: Person) -> None:
+    status = (await person.post("/api/1/vehicles/fleet_status", {"vins": [PAIRED_VIN]})).json()["response"]
+    assert status["vehicle_info"][PAIRED_VIN]["safety_screen_streaming_toggle_enabled"] is None
+    with pytest.raises(httpx.HTTPStatusError):
+        await person.sandbox.control.patch(f"/cars/{PAIRED_VIN}", {"safety_screen_streaming_toggle": True})
 
 
 async def test_location_fields_need_the_location_scope(

@@ -69,6 +69,7 @@ class Car:
         self.mobile_access = spec.mobile_access
         self.in_service = spec.in_service
         self.protocol_required = spec.protocol_required
+        self.streaming_toggle = None if spec.speaks_protocol else bool(spec.safety_screen_streaming_toggle)
         self.wall_energy_wh = 0.0
         self.host: Host | None = None
         self._origin = f"{seed}/{spec.vin}"
@@ -125,6 +126,18 @@ class Car:
     def on_wall(self) -> bool:
         """Whether a cable with alternating current is in, and not that of a fast charger."""
         return self.plugged_in and not self.charging.fast
+
+    @property
+    def may_stream(self) -> bool:
+        """Whether the driver lets third parties stream; only the safety screen of old cars can forbid it."""
+        return self.streaming_toggle is not False
+
+    def set_streaming_toggle(self, *, on: bool) -> None:
+        """Switch third-party streaming on or off on the safety screen of an old car."""
+        self.advance()
+        self.streaming_toggle = on
+        if self.connectivity.changed is not None:
+            self.connectivity.changed()
 
     def reachable(self) -> bool:
         """Whether the car answers now."""

@@ -55,6 +55,7 @@ def summary(car: Car) -> dict[str, object]:
         "longitude": round(car.drive.longitude, 6),
         "odometer_miles": round(car.drive.odometer, 3),
         "protocol_required": car.protocol_required,
+        "safety_screen_streaming_toggle": car.streaming_toggle,
         "mobile_access": car.mobile_access,
         "in_service": car.in_service,
         "keys": len(car.keychain),
@@ -87,6 +88,8 @@ def patch(
             steps.append(_step(apply, car, read(name, value)))
         else:
             raise ValueError(f"{name} is no property of a car that can be changed")
+    if "safety_screen_streaming_toggle" in changes and car.streaming_toggle is None:
+        raise ValueError("only a car that does not speak the protocol has safety_screen_streaming_toggle")
     car.advance()
     for step in steps:
         step()
@@ -271,6 +274,7 @@ CHANGES: Mapping[str, Change] = {
     "longitude": (_number(-180, 180), _set(lambda car: car.drive, "longitude")),
     "display_name": (_text, _set(lambda car: car, "display_name")),
     "protocol_required": (_flag, _set(lambda car: car, "protocol_required")),
+    "safety_screen_streaming_toggle": (_flag, lambda car, on: car.set_streaming_toggle(on=on)),
     "mobile_access": (_flag, _set(lambda car: car, "mobile_access")),
     "in_service": (_flag, _set(lambda car: car, "in_service")),
     "drive_to": (_trip, _drive),

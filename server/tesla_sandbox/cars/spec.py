@@ -92,6 +92,8 @@ class CarSpec(_Spec):
         protocol_required: Whether unsigned commands are refused.
         speaks_protocol: False for cars too old for signed commands (before 2021 S and X).
         telemetry_version: Version of the streaming client; absent if the car cannot stream.
+        safety_screen_streaming_toggle: Whether the driver of a car too old for signed commands lets third parties
+            stream; absent for other cars.
     """
 
     vin: Annotated[str, Field(pattern=r"^[A-HJ-NPR-Z0-9]{17}$")]
@@ -126,6 +128,7 @@ class CarSpec(_Spec):
     other_keys: int = Field(default=2, ge=0, le=MOST_KEYS)
     protocol_required: bool = True
     speaks_protocol: bool = True
+    safety_screen_streaming_toggle: bool | None = None
     access: Literal["OWNER", "DRIVER"] = "OWNER"
     hide_location: bool = False
     in_service: bool = False
@@ -156,4 +159,6 @@ class CarSpec(_Spec):
             raise ValueError(f"a car holds at most {MOST_KEYS} keys")
         if self.protocol_required and not self.speaks_protocol:
             raise ValueError("a car that does not speak the protocol cannot require it")
+        if self.speaks_protocol and self.safety_screen_streaming_toggle is not None:
+            raise ValueError("only a car that does not speak the protocol has safety_screen_streaming_toggle")
         return self

@@ -26,6 +26,9 @@ TELEMETRY_ENDPOINTS = EndpointTable()
 FIRST_FIRMWARE = (2024, 26)
 """The lowest firmware that takes a signed configuration."""
 
+FIRST_FIRMWARE_WITHOUT_KEY = (2025, 20)
+"""The lowest firmware of cars that do not speak the command protocol; their driver allows it on the safety screen."""
+
 _CONFIG = "/api/1/vehicles/{vin}/fleet_telemetry_config"
 _DEVICE_DATA = (Scope.VEHICLE_DEVICE_DATA,)
 _SKIPPED = ("missing_key", "unsupported_hardware", "unsupported_firmware", "max_configs")
@@ -73,7 +76,7 @@ async def read(call: FleetCall) -> Response:
     """The application's configuration of one car, and whether the car has adopted it."""
     car = call.car()
     car.telemetry.expire(call.world.clock.time())
-    if car.reachable():
+    if car.reachable() and car.may_stream:
         car.telemetry.adopt_all()
     config = car.telemetry.of(call.application.client_id)
     key = call.application.public_key
@@ -130,16 +133,23 @@ def _configure(call: FleetCall, car: Car, signer: bytes, claims: Mapping[str, An
     own_key = call.application.public_key
     if own_key is None or encoded_point(own_key) != signer:
         raise refusal(403, "the token is not signed with the application's key")
-    if not car.spec.speaks_protocol:
-        return "unsupported_hardware"
-    if not car.firmware_at_least(*FIRST_FIRMWARE) or car.spec.telemetry_version is None:
-        return "unsupported_firmware"
-    if not car.keychain.is_paired(signer):
-        return "missing_key"
+    if (obstacle := _obstacle(car, signer)) is not None:
+        return obstacle
     try:
         config = car.telemetry.put(call.application.client_id, claims)
     except TooManyConfigurationsError:
         return "max_configs"
-    config.adopted = car.reachable()
+    config.adopted = car.reachable() and car.may_stream
     call.world.on_telemetry_change(car)
     return None
+
+
+def _obstacle(car: Car, signer: bytes) -> str | None:
+    keyless = not car.spec.speaks_protocol
+    if car.spec.telemetry_version is None:
+        return "unsupported_hardware" if keyless else "unsupported_firmware"
+    if not car.firmware_at_least(*(FIRST_FIRMWARE_WITHOUT_KEY if keyless else FIRST_FIRMWARE)):
+        return "unsupported_firmware"
+    # No source names the list for a driver who does not allow it; what is missing is a permission, as without a key.
+    allowed = car.may_stream if keyless else car.keychain.is_paired(signer)
+    return None if allowed else "missing_key"

@@ -110,7 +110,7 @@ def _fleet_info(car: Car, *, alone: bool) -> dict[str, object]:
         "vehicle_command_protocol_required": car.protocol_required,
         "fleet_telemetry_version": car.spec.telemetry_version or "unknown",
         "total_number_of_keys": len(car.keychain),
-        "safety_screen_streaming_toggle_enabled": None if car.spec.speaks_protocol else False,
+        "safety_screen_streaming_toggle_enabled": car.streaming_toggle,
     }
     if alone:
         info["discounted_device_data"] = False

@@ -43,8 +43,8 @@ AUDIENCES: Mapping[str, Audience] = MappingProxyType(
 class Stream:
     """One stream. It is brought up to date by `live`, which says when to do so next.
 
-    A car streams while it is awake. Without network it goes on to make bundles and keeps them for
-    the next connection; asleep it makes none, and after waking it begins with every field anew.
+    A car streams while it is awake and its driver lets it. Without network it goes on to make bundles and keeps
+    them for the next connection; asleep it makes none, and after waking it begins with every field anew.
 
     Args:
         car: The car; `closed` and `next_moment` say whether and when it has to be looked at.
@@ -104,7 +104,7 @@ class Stream:
         return max(moment, now + _SHORTEST_WAIT)
 
     def _follow_sleep(self, now: float) -> None:
-        awake = not self.car.connectivity.asleep
+        awake = self.car.may_stream and not self.car.connectivity.asleep
         if awake == self._awake:
             return
         self._awake = awake
