@@ -110,3 +110,10 @@ async def test_a_pair_that_cannot_be_used_is_not_blamed_on_the_port(
     assert complaint in text
     assert "port" not in text
     assert "Traceback" not in text
+
+
+async def test_an_authority_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    files = new_pair("a").write(tmp_path) | {"TLS__CLIENT_CA_FILE": str(tmp_path / "absent.pem")}
+    with pytest.raises(ProcessFailedError, match=r"WATTBUS_TLS__CLIENT_CA_FILE: .*absent\.pem cannot be read"):
+        async with Setup(tmp_path).service(None, **files):
+            pass
