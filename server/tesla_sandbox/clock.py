@@ -4,6 +4,14 @@ import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 
+FIRST_START = datetime(2000, 1, 1, tzinfo=UTC)
+"""The earliest start of a scenario."""
+
+LONGEST_STEP = timedelta(days=3653)
+
+END = datetime(2200, 1, 1, tzinfo=UTC)
+"""No start and no step goes beyond, so that every date that is told exists."""
+
 
 class Clock:
     """Virtual time that every simulated thing reads instead of the computer's clock.
@@ -60,11 +68,24 @@ class Clock:
         """Jump forward by `seconds` (0 or more), paused or not.
 
         Raises:
-            ValueError: If `seconds` is negative, not finite or beyond ten years.
+            ValueError: As for `after`.
         """
-        checked = checked_step(seconds)
+        self.after(seconds)
         self._rebase(paused=self._paused)
-        self._base += checked
+        self._base += seconds
+
+    def after(self, seconds: float) -> float:
+        """The moment to which a step of `seconds` leads.
+
+        Raises:
+            ValueError: If `seconds` is negative, not finite or beyond ten years, or leads beyond `END`.
+        """
+        if not 0 <= seconds <= LONGEST_STEP.total_seconds():
+            raise ValueError("a step goes forward by at most ten years")
+        moment = self.time() + seconds
+        if moment > END.timestamp():
+            raise ValueError(f"the clock ends on {END:%Y-%m-%d}")
+        return moment
 
     def end(self) -> None:
         """Let nobody wait any longer: the world of this clock is about to go."""
@@ -95,17 +116,6 @@ class Clock:
         self._paused = paused
         self._changed.set()
         self._changed = asyncio.Event()
-
-
-def checked_step(seconds: float) -> float:
-    """The length of a step.
-
-    Raises:
-        ValueError: If it is negative, not finite or beyond ten years.
-    """
-    if not 0 <= seconds <= timedelta(days=3653).total_seconds():
-        raise ValueError("a step goes forward by at most ten years")
-    return seconds
 
 
 def _checked_speed(speed: float) -> float:

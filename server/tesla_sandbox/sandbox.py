@@ -77,10 +77,11 @@ class Sandbox:
         scenario = self._overrides.applied_to(scenario)
         world = build_world(scenario)
         world.base_url, world.fleet_hosts = self._base_url, self._fleet_hosts
+        script = Script(world, scenario.script)
         self._open_outputs(scenario.telemetry)
         self.scenario, self.world = scenario, world
         self.timeline = Timeline(world.clock)
-        self.timeline.add(Script(world, scenario.script))
+        self.timeline.add(script)
         emitter = TelemetryEmitter(world, self.outputs.publish, self.timeline.nudge)
         self.timeline.add(emitter, punctual=False)
         self._app = build_app(world, self, self._started, open_control=self._open_control)

@@ -3,17 +3,28 @@
 Every model refuses unknown keys, so that a misspelt key is an error and not a silent default.
 """
 
-from datetime import date, datetime
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from tesla_sandbox.billing import MONTHLY_DISCOUNT_USD
 from tesla_sandbox.cars.spec import CarSpec, LocationSpec
+from tesla_sandbox.clock import END, FIRST_START
 from tesla_sandbox.faults import checked_parameters
 from tesla_sandbox.fleet_api.rate_limits import DEFAULT_LIMITS, RateClass
 from tesla_sandbox.homes.tariff import check_tariff
@@ -23,6 +34,7 @@ from tesla_sandbox.telemetry.outputs import TelemetrySpec
 TIME_ZONES = available_timezones()
 DEFAULT_SCENARIO = "demo-home"
 
+Limit = Annotated[int, Field(ge=0)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Vin = Annotated[str, Field(pattern=r"^[A-HJ-NPR-Z0-9]{17}$")]
 ExportRule = Literal["battery_ok", "pv_only", "never"]
@@ -40,9 +52,9 @@ class Spec(BaseModel):
 
 
 class ClockSpec(Spec):
-    """The virtual clock. Without `start` it begins at the real time."""
+    """The virtual clock. Without `start` it begins at the real time; with one, the offset from UTC belongs to it."""
 
-    start: datetime | None = None
+    start: AwareDatetime | None = Field(default=None, ge=FIRST_START, lt=END)
     speed: float = Field(default=1.0, gt=0, le=100_000)
     paused: bool = False
 
@@ -229,7 +241,22 @@ class GrantStep(Step):
     scopes: list[Scope] | None = None
 
 
-ScriptStep = CarStep | HomeStep | FaultStep | GrantStep
+def _kind_of_step(step: object) -> str | None:
+    described = step if isinstance(step, dict) else vars(step) if isinstance(step, Step) else {}
+    return next((kind for kind in ("car", "home", "fault", "email") if kind in described), None)
+
+
+ScriptStep = Annotated[
+    Annotated[CarStep, Tag("car")]
+    | Annotated[HomeStep, Tag("home")]
+    | Annotated[FaultStep, Tag("fault")]
+    | Annotated[GrantStep, Tag("email")],
+    Discriminator(
+        _kind_of_step,
+        custom_error_type="unknown_step",
+        custom_error_message="a step names a car, a home, a fault, or the email of a consent",
+    ),
+]
 
 
 class GrantSpec(Spec):
@@ -267,7 +294,7 @@ class Scenario(Spec):
     script: list[ScriptStep] = []
     faults: list[FaultSpec] = []
     telemetry: TelemetrySpec = TelemetrySpec()
-    rate_limits: dict[RateClass, int | None] = dict(DEFAULT_LIMITS)
+    rate_limits: dict[RateClass, Limit | None] = dict(DEFAULT_LIMITS)
 
     @field_validator("rate_limits")
     @classmethod
@@ -292,14 +319,16 @@ def parse_scenario(text: str, name: str) -> Scenario:
     """The scenario in a YAML text; `name` is for the error message.
 
     Raises:
-        ScenarioError: If it is no YAML, or does not fit the models.
+        ScenarioError: If it is no YAML, describes nothing, or does not fit the models.
     """
     try:
         parsed = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as broken:
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as broken:
         raise ScenarioError(f"{name} is no YAML: {broken}") from broken
+    if not parsed:
+        raise ScenarioError(f"{name} describes nothing")
     try:
-        return Scenario.model_validate(parsed or {})
+        return Scenario.model_validate(parsed)
     except ValidationError as invalid:
         raise ScenarioError(f"{name}: {invalid}") from invalid
 

@@ -4,7 +4,7 @@ import asyncio
 import math
 from typing import Protocol
 
-from tesla_sandbox.clock import Clock, checked_step
+from tesla_sandbox.clock import Clock
 
 EXACT_JUMP_SECONDS = 86_400.0
 """Longest jump in which nothing is passed over."""
@@ -61,7 +61,7 @@ class Timeline:
         Raises:
             ValueError: If the clock cannot make that step.
         """
-        target = self._clock.time() + checked_step(seconds)
+        target = self._clock.after(seconds)
         grain = seconds / _MOMENTS_OF_A_LONG_JUMP if seconds > EXACT_JUMP_SECONDS else 0.0
         self._take_due()
         while (moment := self._next_moment(grain)) <= target:

@@ -164,14 +164,17 @@ class World:
         self.put_waiting_keys()
 
     def put_waiting_keys(self) -> None:
-        """Pair the cars that wait for the first application's key, if it is known by now."""
+        """Pair the cars that wait for the first application's key, if it is known by now and fits on them."""
         key = next((app.public_key for app in self.applications.values()), None)
         if key is None:
             return
         for vin, disabled in self._waiting_for_key.items():
-            self.cars[vin].pair_key(key)
+            car = self.cars[vin]
+            if car.keychain.full:
+                continue
+            car.pair_key(key)
             if disabled:
-                self.cars[vin].disable_key(key)
+                car.disable_key(key)
         self._waiting_for_key.clear()
 
     def drop_telemetry(self, client_id: str, vins: Iterable[str] | None = None) -> None:

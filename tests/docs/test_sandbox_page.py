@@ -1,4 +1,4 @@
-"""The sandbox's page: what it tells to type does what it shows, and its table of faults is the whole one."""
+"""The sandbox's page: what it tells to type does what it shows, and its tables are whole."""
 
 import asyncio
 import os
@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tesla_sandbox.cars.control import CHANGES
+from tesla_sandbox.control.home_changes import HomeChange
 from tesla_sandbox.fault_table import FAULTS
 from tests.docs.transcript import Typed, transcript
 from tests.processes import ROOT, sandbox_process
@@ -73,3 +75,12 @@ async def test_the_first_five_minutes_print_what_the_page_shows(tmp_path: Path) 
 def test_the_table_of_faults_is_complete() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGE.partition("## Faults")[2].partition("\n## ")[0], re.MULTILINE)
     assert dict(rows) == {name: kind.summary for name, kind in FAULTS.items()}
+
+
+@pytest.mark.parametrize(
+    ("command", "names"), [("ctl car VIN", {"key", *CHANGES}), ("ctl home SITE_ID", set(HomeChange.model_fields))]
+)
+def test_the_tables_of_changes_are_complete(command: str, names: set[str]) -> None:
+    table = PAGE.partition(f"| `{command} …` |")[2].partition("\n\n")[0]
+    cells = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(cells))) == sorted(names)

@@ -36,6 +36,7 @@ def car(clock: Clock) -> Car:
         ("plugged_in", True, "charging_state", "Starting"),
         ("plug_into", {"fast_charger_kw": 150}, "charging_state", "Starting"),
         ("battery_level", 12.5, "battery_level", 12.5),
+        ("charging_amps", 9, "charging_amps", 9),
         ("charge_limit", 90, "charge_limit", 90),
         ("locked", False, "locked", False),
         ("climate_on", True, "climate_on", True),
@@ -64,6 +65,8 @@ def test_a_change_shows(car: Car, change: str, value: object, shown: str, expect
         {"display_name": 5},
         {"firmware": "new"},
         {"drive_to": {"latitude": 52}},
+        {"charging_amps": 81},
+        {"other_keys": 21},
         {"key": "paired"},
     ],
 )
@@ -84,6 +87,26 @@ def test_keys_are_paired_disabled_and_removed(car: Car) -> None:
     for state in ("paired", "disabled", "unpaired"):
         patch(car, {"key": state}, public)
         assert car.key_state(public) == state
+
+
+def test_a_car_holds_no_more_than_twenty_keys(car: Car) -> None:
+    public = KEY.public_key()
+    patch(car, {"other_keys": 20}, public)
+    with pytest.raises(ValueError, match="at most 20 keys"):
+        patch(car, {"locked": False, "key": "paired"}, public)
+    assert car.body.locked
+    patch(car, {"other_keys": 19, "key": "paired"}, public)
+    with pytest.raises(ValueError, match="at most 20 keys"):
+        patch(car, {"other_keys": 20}, public)
+    patch(car, {"key": "unpaired", "other_keys": 20}, public)
+    assert (summary(car)["keys"], summary(car)["other_keys"]) == (20, 20)
+
+
+def test_charging_amps_bound_the_power(car: Car, clock: Clock) -> None:
+    patch(car, {"plugged_in": True})
+    clock.step(60)
+    patch(car, {"charging_amps": 8})
+    assert summary(car)["charging_power_w"] == 8 * 3 * 230
 
 
 def test_a_cut_of_the_walls_power_shows_and_ends(car: Car, clock: Clock) -> None:

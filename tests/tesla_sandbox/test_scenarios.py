@@ -15,7 +15,7 @@ from tesla_sandbox.fault_table import FAULTS
 from tesla_sandbox.scenario import ScenarioError, bundled_scenarios, load_scenario, parse_scenario
 from tesla_sandbox.world_builder import build_world
 from tests.processes import ROOT, Json, ProcessFailedError, Sandbox, sandbox_process, until
-from tests.tesla_sandbox.conftest import FREE_SITE, PAIRED_VIN
+from tests.tesla_sandbox.conftest import FREE_SITE, PAIRED_VIN, UNPAIRED_VIN
 from tests.tesla_sandbox.person import CLIENT_ID, DOMAIN, EMAIL, Person, authorization_parameters
 
 LIVE = f"/api/1/energy_sites/{FREE_SITE}/live_status"
@@ -44,8 +44,20 @@ def test_bundled_scenarios_build_a_world(name: str) -> None:
         ("users: [{email: a@b, cars: [{vin: SHORT}]}]", "vin"),
         ("users: [{email: a@b, homes: [{site_id: 1, time_zone: Nowhere}]}]", "IANA"),
         ("users: [{email: a@b, homes: [{site_id: 1, tariff: {}}]}]", "energy_charges"),
-        ("script: [{after_s: 1, spaceship: 3}]", "script"),
+        ("script: [{after_s: 1, spaceship: 3}]", "a step names a car, a home, a fault, or the email of a consent"),
+        ("script: [{after_s: 1, home: 3, chnge: {}}]", r"script\.0\.home\.chnge"),
+        ("script: [{after_s: 1, email: a@b, client_id: c, scope: []}]", r"script\.0\.email\.scope"),
         ("clock: {speed: -1}", "speed"),
+        ("clock: {start: 2026-06-21T12:00:00}", r"clock\.start\n.*timezone"),
+        ("clock: {start: 2026-06-21}", r"clock\.start\n.*timezone"),
+        ("clock: {start: 0001-01-01T00:00:00Z}", r"clock\.start\n.*2000"),
+        ("clock: {start: 9999-12-31T00:00:00Z}", r"clock\.start\n.*2200"),
+        ("clock: {start: 2026-02-31T00:00:00Z}", "no YAML"),
+        ("rate_limits: {data: -5}", r"rate_limits\.data"),
+        ("", "describes nothing"),
+        ("{}", "describes nothing"),
+        ("[]", "describes nothing"),
+        ("# nothing yet", "describes nothing"),
     ],
 )
 def test_an_unfit_scenario_file_says_where(text: str, problem: str) -> None:
@@ -162,6 +174,66 @@ async def test_an_unfit_scenario_leaves_the_world_as_it_is(person: Person) -> No
     assert (await person.get(LIVE)).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("step", "problem"),
+    [
+        ({"car": "NOBODY", "change": {}}, "script.1: there is no such car"),
+        ({"car": PAIRED_VIN, "change": {"plugedin": False}}, "script.1: plugedin is no property of a car"),
+        ({"car": PAIRED_VIN, "change": {"locked": "yes"}}, "script.1: locked is true or false"),
+        ({"home": 7, "change": {}}, "script.1: there is no such home"),
+        ({"home": FREE_SITE, "change": {"outge": "none"}}, "script.1.change: outge: Extra inputs"),
+        ({"home": FREE_SITE, "change": {"storm": {"seconds": -1}}}, "script.1.change: storm.seconds: Input should"),
+        ({"email": "nobody", "client_id": CLIENT_ID}, "script.1: there is no such user"),
+        ({"email": EMAIL, "client_id": "nobody"}, "script.1: there is no such application"),
+        ({"fault": "gremlin"}, "unknown fault"),
+        ({"spaceship": 3}, "script.1"),
+    ],
+)
+async def test_a_step_that_cannot_be_taken_is_refused_at_once(
+    person: Person, scenario: Callable[[], Json], step: Json, problem: str
+) -> None:
+    description = scenario()
+    pairing = {"after_s": 1, "car": PAIRED_VIN, "change": {"key": "unpaired"}}
+    description["script"] = [pairing, {"after_s": 9, **step}]
+    refused = await person.http.put(person.url("/sandbox/v1/scenario"), json=description)
+    assert refused.status_code == 400
+    assert problem in refused.json()["error"]
+    assert (await person.get(LIVE)).status_code == 200
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"null", b"\n# later\n"])
+async def test_an_empty_scenario_leaves_the_world_as_it_is(person: Person, body: bytes) -> None:
+    refused = await person.http.put(person.url("/sandbox/v1/scenario"), content=body)
+    assert refused.status_code == 400
+    assert refused.json() == {"error": "the scenario describes nothing"}
+    assert (await person.get(LIVE)).status_code == 200
+
+
+@pytest.mark.parametrize("start", ["2000-01-01T00:00:00Z", "2199-12-31T23:59:00Z"])
+async def test_every_start_has_a_past_and_a_present(person: Person, scenario: Callable[[], Json], start: str) -> None:
+    description = scenario()
+    description["clock"]["start"] = start
+    await person.sandbox.control.put("/scenario", description)
+    await person.link()
+    for kind in ("energy", "backup"):
+        history = await person.get(
+            f"/api/1/energy_sites/{FREE_SITE}/calendar_history", params={"kind": kind, "end_date": start}
+        )
+        assert history.status_code == 200, history.text
+    assert (await person.get(LIVE)).status_code == 200
+    assert (await person.get(f"/api/1/vehicles/{PAIRED_VIN}/vehicle_data")).status_code == 200
+
+
+async def test_the_clock_ends_before_the_dates_do(person: Person, scenario: Callable[[], Json]) -> None:
+    description = scenario()
+    description["clock"]["start"] = "2199-06-01T00:00:00Z"
+    control = person.sandbox.control
+    await control.put("/scenario", description)
+    beyond = await person.http.patch(person.url("/sandbox/v1/clock"), json={"step_seconds": 366 * 86_400})
+    assert (beyond.status_code, beyond.json()) == (400, {"error": "the clock ends on 2200-01-01"})
+    assert (await control.get("/clock"))["now"] == "2199-06-01T00:00:00+00:00"
+
+
 async def test_the_program_refuses_an_unknown_scenario_with_a_sentence() -> None:
     with pytest.raises(ProcessFailedError, match="cannot read scenario"):
         async with sandbox_process(scenario="/nowhere.yaml"):
@@ -256,6 +328,8 @@ async def test_ctl_changes_a_running_sandbox(sandbox: Sandbox, tmp_path: Path) -
     assert (await ctl(sandbox, "clear-faults"))[1] == {"cleared": 1}
     _, granted = await ctl(sandbox, "grant", EMAIL, CLIENT_ID, "energy_cmds")
     assert granted["grants"][0]["scopes"] == ["energy_cmds"]
+    _, car = await ctl(sandbox, "car", PAIRED_VIN, "charging_amps=7")
+    assert car["charging_amps"] == 7
     _, limits = await ctl(sandbox, "rate-limits", "data=5")
     assert limits["data"] == 5
     scenario = tmp_path / "small.yaml"
@@ -263,6 +337,20 @@ async def test_ctl_changes_a_running_sandbox(sandbox: Sandbox, tmp_path: Path) -
     assert (await ctl(sandbox, "load", str(scenario)))[0] == 0
     assert (await ctl(sandbox, "users"))[1]["users"][0]["email"] == "solo@example.com"
     assert (await ctl(sandbox, "car", "NOBODY"))[0] == 1
+
+
+async def test_a_full_keychain_can_be_made_at_run_time(person: Person) -> None:
+    _, car = await ctl(person.sandbox, "car", UNPAIRED_VIN, "state=online", "other_keys=20")
+    assert (car["keys"], car["key"]) == (20, "unpaired")
+    status = (await person.post("/api/1/vehicles/fleet_status", {"vins": [UNPAIRED_VIN]})).json()["response"]
+    assert status["vehicle_info"][UNPAIRED_VIN]["total_number_of_keys"] == 20
+    page = person.url(f"/_ak/{DOMAIN}")
+    refused = await person.http.post(page, data={"email": EMAIL, "vin": UNPAIRED_VIN, "decision": "pair"})
+    assert refused.status_code == 409
+    assert "at most 20 keys" in refused.text
+    assert (await ctl(person.sandbox, "car", UNPAIRED_VIN, "key=paired"))[0] == 1
+    _, car = await ctl(person.sandbox, "car", UNPAIRED_VIN, "other_keys=19", "key=paired")
+    assert (car["keys"], car["key"]) == (20, "paired")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tesla_sandbox.cars.cabin import SoftwareUpdate
 from tesla_sandbox.cars.car import Car
 from tesla_sandbox.cars.charging import LIMIT_MAXIMUM, LIMIT_MINIMUM
-from tesla_sandbox.cars.spec import MOST_KEYS, AlertSpec, Supply
+from tesla_sandbox.cars.spec import MOST_AMPS, MOST_KEYS, AlertSpec, Supply
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -55,13 +55,22 @@ def summary(car: Car) -> dict[str, object]:
         "longitude": round(car.drive.longitude, 6),
         "odometer_miles": round(car.drive.odometer, 3),
         "protocol_required": car.protocol_required,
-        "safety_screen_streaming_toggle": car.streaming_toggle,
         "mobile_access": car.mobile_access,
         "in_service": car.in_service,
         "keys": len(car.keychain),
+        "other_keys": car.keychain.others,
         "lights_flashed": car.body.lights_flashed,
         "horn_honked": car.body.horn_honked,
     }
+
+
+def read_changes(changes: Mapping[str, object]) -> dict[str, Any]:
+    """New values by the names of `CHANGES`, and `key`, as `patch` applies them.
+
+    Raises:
+        ValueError: With a sentence, for an unknown change or an unfit value.
+    """
+    return {name: _reader(name)(name, value) for name, value in changes.items()}
 
 
 def patch(
@@ -79,24 +88,32 @@ def patch(
     Raises:
         ValueError: With a sentence, for an unknown change or an unfit value.
     """
-    steps: list[Callable[[], None]] = []
-    for name, value in changes.items():
-        if name == "key":
-            steps.append(_key_change(car, value, application_key))
-        elif name in CHANGES:
-            read, apply = CHANGES[name]
-            steps.append(_step(apply, car, read(name, value)))
-        else:
-            raise ValueError(f"{name} is no property of a car that can be changed")
-    if "safety_screen_streaming_toggle" in changes and car.streaming_toggle is None:
-        raise ValueError("only a car that does not speak the protocol has safety_screen_streaming_toggle")
+    values = read_changes(changes)
+    if "key" in values and application_key is None:
+        raise ValueError("the application's key is not known yet")
+    _check_room_for_keys(car, values, application_key)
     car.advance()
-    for step in steps:
-        step()
+    for name, value in values.items():
+        if name in CHANGES:
+            CHANGES[name][1](car, value)
+        elif application_key is not None:
+            _set_key(car, value, application_key)
 
 
-def _step(apply: Callable[[Car, Any], None], car: Car, value: object) -> Callable[[], None]:
-    return lambda: apply(car, value)
+def _reader(name: str) -> Callable[[str, object], Any]:
+    if name == "key":
+        return _one_of("paired", "unpaired", "disabled")
+    if name not in CHANGES:
+        raise ValueError(f"{name} is no property of a car that can be changed; those are: key, {', '.join(CHANGES)}")
+    return CHANGES[name][0]
+
+
+def _check_room_for_keys(car: Car, values: Mapping[str, Any], key: "EllipticCurvePublicKey | None") -> None:
+    held = len(car.keychain) - car.keychain.others
+    if key is not None and "key" in values:
+        held += (values["key"] != "unpaired") - (car.key_state(key) != "unpaired")
+    if held + values.get("other_keys", car.keychain.others) > MOST_KEYS:
+        raise ValueError(f"a car holds at most {MOST_KEYS} keys, other_keys and those that can sign together")
 
 
 def _flag(name: str, value: object) -> bool:
@@ -151,6 +168,10 @@ def _set_charging(car: Car, on: bool) -> None:
         car.charging.start(car.updated_at)
     elif not on and car.charging.active:
         car.charging.rest()
+
+
+def _set_amps(car: Car, amps: float) -> None:
+    car.charging.requested_amps = round(amps)
 
 
 def _set_level(car: Car, level: float) -> None:
@@ -236,21 +257,13 @@ def _drive(car: Car, trip: Trip) -> None:
     car.drive_to(trip.latitude, trip.longitude, trip.mph, trip.name)
 
 
-def _key_change(car: Car, value: object, public_key: "EllipticCurvePublicKey | None") -> Callable[[], None]:
-    state = _one_of("paired", "unpaired", "disabled")("key", value)
-    if public_key is None:
-        raise ValueError("the application's key is not known yet")
-    known = public_key
-
-    def apply() -> None:
-        if state == "unpaired":
-            car.remove_key(known)
-            return
-        car.pair_key(known)
-        if state == "disabled":
-            car.disable_key(known)
-
-    return apply
+def _set_key(car: Car, state: str, public_key: "EllipticCurvePublicKey") -> None:
+    if state == "unpaired":
+        car.remove_key(public_key)
+        return
+    car.pair_key(public_key)
+    if state == "disabled":
+        car.disable_key(public_key)
 
 
 Change = tuple[Callable[[str, object], Any], Callable[[Car, Any], None]]
@@ -262,6 +275,7 @@ CHANGES: Mapping[str, Change] = {
     "supply_powered": (_flag, lambda car, powered: car.power_supply(powered=powered)),
     "charging": (_flag, _set_charging),
     "battery_level": (_number(0, 100), _set_level),
+    "charging_amps": (_number(0, MOST_AMPS), _set_amps),
     "charge_limit": (_number(LIMIT_MINIMUM, LIMIT_MAXIMUM), _set_limit),
     "locked": (_flag, _set(lambda car: car.body, "locked")),
     "door_open": (_flag, _open_doors),
@@ -274,7 +288,6 @@ CHANGES: Mapping[str, Change] = {
     "longitude": (_number(-180, 180), _set(lambda car: car.drive, "longitude")),
     "display_name": (_text, _set(lambda car: car, "display_name")),
     "protocol_required": (_flag, _set(lambda car: car, "protocol_required")),
-    "safety_screen_streaming_toggle": (_flag, lambda car, on: car.set_streaming_toggle(on=on)),
     "mobile_access": (_flag, _set(lambda car: car, "mobile_access")),
     "in_service": (_flag, _set(lambda car: car, "in_service")),
     "drive_to": (_trip, _drive),

@@ -14,6 +14,9 @@ KeyRole = Literal["service", "owner", "driver", "fleet_manager", "vehicle_monito
 MOST_KEYS = 20
 """How many keys fit on a car. Source: Tesla Fleet API documentation, virtual-keys."""
 
+MOST_AMPS = 80
+"""Most that a wall gives and a driver can ask for, per phase."""
+
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 _TIME_ZONES = available_timezones()
@@ -34,7 +37,7 @@ class Supply(_Spec):
         fast_charger_kw: Power of a fast charger, which gives direct current; amps, volts and phases mean nothing then.
     """
 
-    max_amps: int = Field(default=16, ge=1, le=80)
+    max_amps: int = Field(default=16, ge=1, le=MOST_AMPS)
     volts: float = Field(default=230.0, ge=90, le=300)
     phases: int = Field(default=3, ge=1, le=3)
     powered: bool = True
@@ -115,7 +118,7 @@ class CarSpec(_Spec):
     charge_limit: int = Field(default=80, ge=50, le=100)
     plugged_in: bool = False
     charging: bool = False
-    charging_amps: int | None = Field(default=None, ge=0, le=80)
+    charging_amps: int | None = Field(default=None, ge=0, le=MOST_AMPS)
     supply: Supply = Supply()
     locked: bool = True
     climate_on: bool = False

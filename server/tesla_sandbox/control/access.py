@@ -1,5 +1,6 @@
 """Keeps the control surface closed to everything but this computer."""
 
+import re
 from ipaddress import ip_address
 
 from starlette.requests import Request
@@ -8,6 +9,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tesla_sandbox.control.answers import ControlError
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+_PORT = re.compile(r":\d*$")
 
 
 class LoopbackOnly:
@@ -31,7 +34,7 @@ class LoopbackOnly:
 def _local(request: Request) -> bool:
     if request.client is None or not _is_loopback(request.client.host):
         return False
-    if request.headers.get("host", "").rpartition(":")[0].lower() not in LOCAL_NAMES | {""}:
+    if _PORT.sub("", request.headers.get("host", "")).lower() not in LOCAL_NAMES:
         return False
     origin = request.headers.get("origin")
     return origin is None or origin == f"{request.url.scheme}://{request.headers.get('host', '')}"

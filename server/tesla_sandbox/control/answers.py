@@ -55,8 +55,11 @@ async def read_change(request: Request, model: type[AnyChange]) -> AnyChange:
     try:
         return model.model_validate_json(await request.body())
     except ValidationError as invalid:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc']) or 'body'}: {problem['msg']}"
-            for problem in invalid.errors()
-        )
-        raise ControlError(400, problems) from invalid
+        raise ControlError(400, problems_of(invalid)) from invalid
+
+
+def problems_of(invalid: ValidationError) -> str:
+    """Every problem with its place, in one line."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc']) or 'body'}: {problem['msg']}" for problem in invalid.errors()
+    )

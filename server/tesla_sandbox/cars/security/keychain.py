@@ -75,6 +75,11 @@ class Keychain:
     def __iter__(self) -> Iterator[Key]:
         return iter(self._keys.values())
 
+    @property
+    def full(self) -> bool:
+        """Whether no further key fits."""
+        return len(self) >= MOST_KEYS
+
     def pair(self, public_key: bytes, *, name: str = "", role: KeyRole = "fleet_manager") -> None:
         """Put a key on the car; a key that is there already gets the new name and role.
 
@@ -87,7 +92,7 @@ class Keychain:
         if known is not None:
             known.name, known.role, known.disabled = name, ROLES[role], False
             return
-        if len(self) >= MOST_KEYS:
+        if self.full:
             raise KeychainFullError(f"a car holds at most {MOST_KEYS} keys")
         used = {key.slot for key in self._keys.values()}
         slot = next(slot for slot in range(MOST_KEYS) if slot not in used)
