@@ -23,6 +23,7 @@ from wattbus_server.connections.keeper import TokenKeeper
 from wattbus_server.connections.link_completion import LinkCompletion
 from wattbus_server.connections.link_flow import LinkFlow
 from wattbus_server.connections.links import LinkSessions
+from wattbus_server.connections.obstacles import Obstacles
 from wattbus_server.connections.relink import Relink
 from wattbus_server.connections.store import ConnectionChange, ConnectionChangeKind, ConnectionStore
 from wattbus_server.connections.sync import Discovery
@@ -124,10 +125,12 @@ class App:
         self._keeper = keeper = TokenKeeper(self._connections, grants, adapters)
         self._stack.push_async_callback(keeper.close)
         self._accounts = Accounts(self._connections, keeper, adapters)
+        self._obstacles = Obstacles(self._connections, self._accounts, self._registry)
+        self._stack.push_async_callback(self._obstacles.close)
         forgetting = Forgetting(self._registry, self._accounts)
         self._stack.push_async_callback(forgetting.close)
         self._discovery = discovery = Discovery(
-            self._connections, self._accounts, self._registry, self._settings.discovery_interval
+            self._connections, self._accounts, self._registry, self._obstacles, self._settings.discovery_interval
         )
         self._stack.push_async_callback(discovery.close)
         self._links = LinkSessions(engine, self._vault, self._public_url, adapters, self._connections)
@@ -141,7 +144,6 @@ class App:
             adapters,
             self._links,
             completion,
-            self._accounts,
             discovery,
             self._registry,
             self._relink,
@@ -193,6 +195,8 @@ class App:
         self._directory.on_deleting = self._ledger.remove_connection
         self._keeper.on_dead = self._ledger.record_problem
         self._discovery.on_refused = self._ledger.record_problem
+        self._obstacles.record = self._ledger.record
+        self._flow.on_refused = self._ledger.record_problem
         self._flow.on_ended = self._ledger.refresh_links
         self._ledger.listen(self._blocker_told)
         self._discovery.start()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from wattbus.v1.action_pb2 import Action
-from wattbus.v1.blocker_pb2 import Blocker, Remedy
+from wattbus.v1.blocker_pb2 import Blocker
 from wattbus.v1.command_pb2 import Rung
 from wattbus.v1.connection_pb2 import Access, Vendor
 from wattbus.v1.device_pb2 import Capability
@@ -257,7 +257,10 @@ class ScriptedVendor:
     async def renew(self, grant: Grant) -> Grant:
         raise AssertionError("not part of these tests")
 
-    async def next_steps(self, account: VendorAccount, devices: Sequence[DeviceRecord]) -> Sequence[Remedy]:
+    def missing_access(self, account: VendorAccount, requested: Collection[Access.ValueType]) -> Sequence[Blocker]:
+        return ()
+
+    async def next_steps(self, account: VendorAccount, devices: Sequence[DeviceRecord]) -> Sequence[Blocker]:
         return ()
 
     async def discover(self, account: VendorAccount) -> Sequence[DiscoveredDevice]:

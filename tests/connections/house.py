@@ -22,6 +22,7 @@ from wattbus_server.connections.keeper import TokenKeeper
 from wattbus_server.connections.link_completion import LinkCompletion
 from wattbus_server.connections.link_flow import LinkFlow
 from wattbus_server.connections.links import LinkSessions
+from wattbus_server.connections.obstacles import Obstacles
 from wattbus_server.connections.relink import Relink
 from wattbus_server.connections.store import ConnectionStore
 from wattbus_server.connections.sync import Discovery
@@ -53,6 +54,7 @@ class House:
     keeper: TokenKeeper
     accounts: Accounts
     links: LinkSessions
+    obstacles: Obstacles
     discovery: Discovery
     relink: Relink
     directory: ConnectionDirectory
@@ -115,21 +117,23 @@ async def open_house(
     await connections.load()
     keeper = TokenKeeper(connections, grants, adapters, claim_lease)
     accounts = Accounts(connections, keeper, adapters)
-    discovery = Discovery(connections, accounts, registry, timedelta(hours=1))
+    obstacles = Obstacles(connections, accounts, registry)
+    discovery = Discovery(connections, accounts, registry, obstacles, timedelta(hours=1))
     links = LinkSessions(engine, vault, http.url, adapters, connections)
     relink = Relink(links, connections)
     completion = LinkCompletion(engine, adapters, connections, grants)
-    flow = LinkFlow(engine, vault, adapters, links, completion, accounts, discovery, registry, relink)
+    flow = LinkFlow(engine, vault, adapters, links, completion, discovery, registry, relink)
     directory = ConnectionDirectory(engine, adapters, connections, grants, keeper, discovery, registry)
     app = create_web(flow, Settings(**settings), http.url, adapters.values(), ready=lambda: True)  # type: ignore[arg-type] # settings of the test
     await http.start(app)
     try:
         yield House(
-            vendor, engine, registry, connections, grants, keeper, accounts, links, discovery, relink, directory, flow,
-            http.url,
+            vendor, engine, registry, connections, grants, keeper, accounts, links, obstacles, discovery, relink,
+            directory, flow, http.url,
         )  # fmt: skip
     finally:
         await http.close(1)
         await flow.close()
+        await obstacles.close()
         await keeper.close()
         await engine.dispose()

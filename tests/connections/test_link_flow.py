@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from sqlalchemy import update
-from wattbus.v1.blocker_pb2 import Actor, Remedy
+from wattbus.v1.blocker_pb2 import Actor, Blocker, Remedy
 from wattbus.v1.connection_pb2 import Access, ConnectionState, LinkSessionState
 from wattbus.v1.connection_service_pb2 import CreateLinkSessionRequest
 from wattbus.v1.reason_pb2 import Reason
@@ -32,6 +32,7 @@ async def test_a_whole_link_ends_in_an_active_connection_with_devices(house: Hou
     assert closing.status_code == 200
     assert "is connected" in closing.text
     assert "Blue &lt;Comet&gt;" in closing.text
+    assert "could not be read" not in closing.text
     session = await house.links.get(TENANT, session.name)
     assert session.state == LinkSessionState.LINK_SESSION_STATE_COMPLETED
     connection = await house.directory.get(TENANT, session.connection)
@@ -262,14 +263,13 @@ async def test_success_goes_back_to_the_callers_address(house: House, vendor: Ve
 
 
 async def test_what_is_left_to_do_stands_on_the_closing_page(house: House, vendor: Vendor1) -> None:
-    vendor.steps = (
-        Remedy(
-            actor=Actor.ACTOR_END_USER,
-            place="Your phone",
-            steps=["Add the key."],
-            link="https://pair.example/_ak/x?vin=1&a=2",
-        ),
+    pairing = Remedy(
+        actor=Actor.ACTOR_END_USER,
+        place="Your phone",
+        steps=["Add the key."],
+        link="https://pair.example/_ak/x?vin=1&a=2",
     )
+    vendor.steps = (Blocker(reason=Reason.REASON_VIRTUAL_KEY_NOT_PAIRED, remedies=[pairing]),)
     session = await house.new_link(return_url="https://app.example/done")
     async with browser() as client:
         state = await depart(client, session.url)
@@ -284,7 +284,15 @@ async def test_what_is_left_to_do_stands_on_the_closing_page(house: House, vendo
 
 async def test_a_connection_stands_even_if_its_devices_cannot_be_read_yet(house: House, vendor: Vendor1) -> None:
     vendor.discover_problem = Problem(Reason.REASON_VENDOR_UNAVAILABLE, "Tesla is down.")
-    connection = await house.connection(vendor.consent("s"))
+    session = await house.new_link()
+    async with browser() as client:
+        state = await depart(client, session.url)
+        answer = {"state": state, "code": vendor.consent("s")}
+        page = await client.get(f"{house.url}/oauth/callback/tesla", params=answer)
+    assert "is connected" in page.text
+    assert "could not be read yet. That is tried again by itself" in page.text
+    session = await house.links.get(TENANT, session.name)
+    connection = await house.directory.get(TENANT, session.connection)
     assert connection.state == ConnectionState.CONNECTION_STATE_ACTIVE
     assert connection.state_reason == Reason.REASON_VENDOR_UNAVAILABLE
     assert not connection.HasField("sync_time")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
-from wattbus.v1.blocker_pb2 import Remedy
+from wattbus.v1.blocker_pb2 import Blocker
 from wattbus.v1.connection_pb2 import Access, Vendor
 from wattbus.v1.device_pb2 import DeviceKind
 from wattbus.v1.reason_pb2 import Reason
@@ -44,7 +44,8 @@ class Vendor1:
     renew_problem: Problem | None = None
     granted_now: frozenset[str] | None = None
     """What the next renewed token grants; None: the same as before."""
-    steps: tuple[Remedy, ...] = ()
+    steps: tuple[Blocker, ...] = ()
+    exchange_problem: Problem | None = None
     renew_gate: asyncio.Event = field(default_factory=asyncio.Event)
     """Renewals wait until it is set; it is set from the start."""
     renewing: asyncio.Event = field(default_factory=asyncio.Event)
@@ -79,6 +80,8 @@ class Vendor1:
         return f"{AUTHORIZE_URL}?{urlencode(query)}"
 
     async def exchange_code(self, code: str, redirect_uri: str, nonce: str) -> Grant:
+        if self.exchange_problem is not None:
+            raise self.exchange_problem
         if code not in self._codes:
             raise Problem(Reason.REASON_VENDOR_UNAVAILABLE, "invalid_auth_code")
         if self.nonces.get(code, nonce) != nonce:
@@ -114,5 +117,12 @@ class Vendor1:
         self.discovered.set()
         return list(self.devices)
 
-    async def next_steps(self, account: VendorAccount, devices: Sequence[DeviceRecord]) -> Sequence[Remedy]:
+    def missing_access(self, account: VendorAccount, requested: Collection[Access.ValueType]) -> Sequence[Blocker]:
+        missing = {Access.Name(access) for access in requested} - account.scopes
+        return [
+            Blocker(reason=Reason.REASON_SCOPE_MISSING, connection=account.connection, missing_scopes=[scope])
+            for scope in sorted(missing)
+        ]
+
+    async def next_steps(self, account: VendorAccount, devices: Sequence[DeviceRecord]) -> Sequence[Blocker]:
         return self.steps

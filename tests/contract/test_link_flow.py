@@ -15,10 +15,10 @@ from wattbus.v1.blocker_pb2 import Blocker
 from wattbus.v1.connection_pb2 import Access, Connection, ConnectionState, LinkSession, LinkSessionState
 from wattbus.v1.connection_service_pb2 import ListConnectionsRequest
 from wattbus.v1.device_pb2 import Device, DeviceKind
-from wattbus.v1.device_service_pb2 import GetDeviceRequest, ListBlockersRequest, WatchBlockersRequest
+from wattbus.v1.device_service_pb2 import DeviceSelection, GetDeviceRequest, ListBlockersRequest, WatchBlockersRequest
 from wattbus.v1.reason_pb2 import Reason
 
-from tests.contract.asking import check, create
+from tests.contract.asking import check, create, until_resolved
 from tests.contract.people import car, person, scenario
 from tests.contract.people import home as house
 from tests.processes import PATIENCE_SECONDS, Sandbox
@@ -49,6 +49,7 @@ NAMES = (
     "twin",
     "unlucky",
     "wavering",
+    "sparing",
 )
 PEOPLE = tuple(person(name, car(f"{name}'s car", key="unpaired"), house(f"{name}'s home")) for name in NAMES)
 
@@ -340,6 +341,39 @@ async def test_a_tesla_that_fails_during_the_exchange_is_told_and_nothing_is_con
     assert session.state == FAILED
     assert session.failure_reason == Reason.REASON_VENDOR_UNAVAILABLE
     assert await connections_of(tenant, "unlucky") == 0
+
+
+async def test_what_a_link_leaves_open_is_listed_at_once_and_closes_when_it_is_done(
+    tenant: Tenant, sandbox: Sandbox
+) -> None:
+    connection = await tenant.link("sparing", untick=["vehicle_cmds", "vehicle_location"], email="sparing@example.com")
+    selection = DeviceSelection(connection=connection.name)
+
+    async def listed() -> list[Blocker]:
+        request = ListBlockersRequest(selection=selection)
+        return list((await tenant.devices.ListBlockers(request, metadata=tenant.metadata)).blockers)
+
+    async def scope_is_told() -> Blocker | None:
+        return next((one for one in await listed() if one.reason == Reason.REASON_SCOPE_MISSING), None)
+
+    scope = await eventually(scope_is_told)
+    assert (scope.connection, scope.device, list(scope.missing_scopes)) == (connection.name, "", ["vehicle_cmds"])
+    assert ActionKind.ACTION_KIND_LOCK in scope.blocked_actions
+    assert ActionKind.ACTION_KIND_START_CHARGING not in scope.blocked_actions, "charging was granted"
+    car = await tenant.device_named("sparing's car")
+    refusal = await refusal_of(create(tenant, car, LOCK))
+    assert refusal.blocker(Reason.REASON_SCOPE_MISSING).name == scope.name
+    key = next(one for one in await listed() if one.reason == Reason.REASON_VIRTUAL_KEY_NOT_PAIRED)
+    assert key.device == car.name
+    assert "/_ak/" in key.remedies[0].link
+    async with EndUser() as user:
+        await user.arrive_at_tesla(scope.remedies[0].link, "sparing")
+        await user.press("allow")
+        assert user.shown == (200, "Your Tesla account is connected")
+    await sandbox.control.patch(f"/cars/{car.vendor_id}", {"key": "paired"})
+    for name in (scope.name, key.name):
+        await until_resolved(tenant, name)
+    assert await listed() == []
 
 
 async def told_everywhere(tenant: Tenant, device: Device) -> dict[str, str]:

@@ -207,6 +207,15 @@ async def test_a_wrong_client_secret_ends_the_link_and_says_that_the_operator_mu
         assert session.state == LinkSessionState.LINK_SESSION_STATE_FAILED
         assert session.failure_reason == Reason.REASON_CLIENT_CREDENTIALS_REJECTED
         assert "wrong-secret" not in session.failure_message + page
+        (blocker,) = await open_blockers(tenant)
+        assert blocker.reason == Reason.REASON_CLIENT_CREDENTIALS_REJECTED
+        assert (blocker.device, blocker.connection) == ("", "")
+        assert blocker.remedies[0].actor == Actor.ACTOR_OPERATOR
+    async with elsewhere.service(sandbox) as service:
+        tenant = service.tenant(tenant.name, tenant.key)
+        page = await last_page((await tenant.create_link()).link_session.url, "keyless@example.com")
+        assert page.startswith("200 ")
+        await until_resolved(tenant, blocker.name)
 
 
 async def test_credentials_that_tesla_no_longer_accepts_block_everything_until_the_right_ones_are_set(

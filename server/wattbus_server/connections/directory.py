@@ -52,7 +52,7 @@ class ConnectionDirectory:
         self._discovery = discovery
         self._registry = registry
         # What a caller who hangs up must not stop half-way: memory and database would tell different things.
-        self._work: SharedWork[object, None] = SharedWork()
+        self._work: SharedWork[object, object] = SharedWork()
         self.on_synced: Verify = _nothing
         self.on_deleting: CleanUp = _nothing
 

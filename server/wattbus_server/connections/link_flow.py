@@ -10,11 +10,11 @@ from enum import Enum
 import structlog
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncEngine
-from wattbus.v1.blocker_pb2 import Remedy
+from wattbus.v1.blocker_pb2 import Actor, Blocker, Remedy
 from wattbus.v1.connection_pb2 import Access, LinkSessionState, Vendor
 from wattbus.v1.reason_pb2 import Reason
 
-from wattbus_server.connections.accounts import Accounts
+from wattbus_server.connections.keeper import RecordProblem, record_nothing
 from wattbus_server.connections.link_completion import LinkCompletion, Lost
 from wattbus_server.connections.link_rows import (
     LinkSessionRecord,
@@ -96,6 +96,8 @@ class Arrival:
     ask_again_url: str = ""
     """A fresh link for what is missing."""
     next_steps: Sequence[Remedy] = ()
+    devices_unread: bool = False
+    """The devices could not be read, or not in time; that is tried again in the background."""
 
 
 LinkEnded = Callable[[str], Awaitable[object]]
@@ -116,7 +118,6 @@ class LinkFlow:
         adapters: Mapping[Vendor.ValueType, VendorAdapter],
         links: LinkSessions,
         completion: LinkCompletion,
-        accounts: Accounts,
         discovery: Discovery,
         registry: DeviceRegistry,
         relink: Relink,
@@ -126,11 +127,11 @@ class LinkFlow:
         self._adapters = adapters
         self._links = links
         self._completion = completion
-        self._accounts = accounts
         self._discovery = discovery
         self._registry = registry
         self._relink = relink
-        self._discoveries: set[asyncio.Task[None]] = set()
+        self._discoveries: set[asyncio.Task[Sequence[Blocker] | None]] = set()
+        self.on_refused: RecordProblem = record_nothing
         self.on_ended: LinkEnded = _nothing
 
     async def show(self, url_token: str) -> LinkSessionRecord | Refusal:
@@ -216,6 +217,7 @@ class LinkFlow:
         return session if claimed else Refusal.FORGED_STATE
 
     async def _failed(self, session: LinkSessionRecord, problem: Problem) -> Arrival:
+        problem = await self.on_refused(session.tenant, problem)
         columns = failure(problem)
         async with self._engine.begin() as database:
             if not await change_pending(database, session.name, **columns):
@@ -229,7 +231,7 @@ class LinkFlow:
         return Arrival(result, replace(session, **columns), problem)
 
     async def _arrived(self, session: LinkSessionRecord, connection: ConnectionRecord) -> Arrival:
-        await self._discover(connection.name)
+        found = await self._discover(connection.name)
         devices = self._registry.of_connection(connection.name)
         missing = session.access - self._adapters[session.vendor].granted_access(connection.scopes)
         # After the discovery: what the new grant healed has closed by now and needs no other link.
@@ -240,23 +242,17 @@ class LinkFlow:
             devices=devices,
             missing=missing,
             ask_again_url=(await self._relink.remedy(connection.name, missing)).link if missing else "",
-            next_steps=await self._next_steps(connection, devices),
+            next_steps=[step.remedies[0] for step in found or () if step.remedies[0].actor == Actor.ACTOR_END_USER],
+            devices_unread=found is None,
         )
 
-    async def _discover(self, connection: str) -> None:
+    async def _discover(self, connection: str) -> Sequence[Blocker] | None:
+        """Return what is left to do at the devices, or None if they could not be read, or not in time."""
         task = asyncio.create_task(self._discovery.try_discover(connection), name=f"discover {connection}")
         self._discoveries.add(task)
         task.add_done_callback(self._discoveries.discard)
         await asyncio.wait({task}, timeout=_DISCOVERY_PATIENCE_SECONDS)
-
-    async def _next_steps(self, connection: ConnectionRecord, devices: Sequence[DeviceRecord]) -> Sequence[Remedy]:
-        account = self._accounts.account(connection.name)
-        try:
-            return await self._adapters[connection.vendor].next_steps(account, devices)
-        except Problem as problem:
-            # The link is made; what cannot be told here shows as a blocker later.
-            log.warning("next_steps_unknown", connection=connection.name, reason=problem.reason_name)
-            return ()
+        return task.result() if task.done() else None
 
     def _authorization_url(self, session: LinkSessionRecord, state: str, nonce: str) -> str:
         redirect_uri = self._links.redirect_uri(session.vendor)

@@ -1,12 +1,15 @@
 """Discovery: what devices an account has, when it is linked, when the caller asks, and again and again."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
+from wattbus.v1.blocker_pb2 import Blocker
 
 from wattbus_server.connections.accounts import Accounts
 from wattbus_server.connections.keeper import RecordProblem, record_nothing
+from wattbus_server.connections.obstacles import Obstacles
 from wattbus_server.connections.records import MAXIMUM_MESSAGE, ConnectionRecord, Standing
 from wattbus_server.connections.store import ConnectionChange, ConnectionChangeKind, ConnectionStore
 from wattbus_server.devices.registry import DeviceRegistry
@@ -23,18 +26,24 @@ _AT_ONCE = 4
 
 
 class Discovery:
-    """Finds the devices of connections and hands them to the registry.
+    """Finds the devices of connections, hands them to the registry, and has what stands in their way recorded.
 
     In the background every connection is discovered once an `interval`, so that new devices appear by themselves, and
     sooner if an attempt failed.
     """
 
     def __init__(
-        self, connections: ConnectionStore, accounts: Accounts, registry: DeviceRegistry, interval: timedelta
+        self,
+        connections: ConnectionStore,
+        accounts: Accounts,
+        registry: DeviceRegistry,
+        obstacles: Obstacles,
+        interval: timedelta,
     ) -> None:
         self._connections = connections
         self._accounts = accounts
         self._registry = registry
+        self._obstacles = obstacles
         self._interval = interval
         self._retry_delays: dict[str, timedelta] = {}
         self._not_before: dict[str, datetime] = {}
@@ -52,8 +61,10 @@ class Discovery:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def discover(self, connection: str) -> None:
+    async def discover(self, connection: str) -> Sequence[Blocker]:
         """Read the devices of a connection from the vendor and replace what is known.
+
+        Returns what the end user is still to do at them, which is recorded, as is what the grant lacks.
 
         A failure leaves the devices as they are, and stands in the connection's `state_reason` until it succeeds.
 
@@ -73,17 +84,23 @@ class Discovery:
             standing = Standing.of_access(record.requested_access, adapter.granted_access(record.scopes))
             await self._connections.change(connection, sync_time=datetime.now(UTC), **standing.changes())
             self._forget(connection)
+        await self._obstacles.of_grant(connection)
+        return await self._obstacles.of_devices(connection)
 
-    async def try_discover(self, connection: str) -> None:
-        """Discover; a failure is logged, stands in the connection, and is tried again in the background."""
+    async def try_discover(self, connection: str) -> Sequence[Blocker] | None:
+        """Discover; a failure is logged, stands in the connection, and is tried again in the background.
+
+        Returns what `discover` does, or None if the devices could not be read.
+        """
         try:
-            await self.discover(connection)
+            return await self.discover(connection)
         except Problem as problem:
             log.warning("discovery_failed", connection=connection, reason=problem.reason_name)
         except Exception:
             # A defect met with one connection must not end the link flow, nor the discovery of all others.
             self._not_before[connection] = datetime.now(UTC) + _LONGEST_RETRY
             log.exception("discovery_defect", connection=connection)
+        return None
 
     def retry(self, tenant: str, connection: str = "") -> None:
         """Discover what failed once more soon, because something that stood in the way is gone.

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from wattbus.v1.action_pb2 import Action, ActionKind
-from wattbus.v1.blocker_pb2 import Blocker, Remedy
+from wattbus.v1.blocker_pb2 import Blocker
 from wattbus.v1.command_pb2 import Rung
 from wattbus.v1.connection_pb2 import Access, Vendor
 from wattbus.v1.device_pb2 import Capability, DeviceKind
@@ -227,11 +227,18 @@ class VendorAdapter(Protocol):
             Problem: REAUTHORIZATION_REQUIRED if no retry will help.
         """
 
-    async def next_steps(self, account: VendorAccount, devices: Sequence[DeviceRecord]) -> Sequence[Remedy]:
+    def missing_access(self, account: VendorAccount, requested: Collection[Access.ValueType]) -> Sequence[Blocker]:
+        """Say which actions the grant does not allow although access to them was requested, as `check` would.
+
+        Called when a grant comes or changes; it asks nobody. Access that no action needs blocks none.
+        """
+
+    async def next_steps(self, account: VendorAccount, devices: Sequence[DeviceRecord]) -> Sequence[Blocker]:
         """Say what the end user should do right after linking so that what was granted works, for example pair a key.
 
-        Only what is known not to be done yet, each with a link; without cost and without waking anything. Empty if
-        nothing is left to do, or if the granted access does not need it. The closing page of the link flow shows it.
+        Only what is known not to be done yet, as `check` would say it, each with a remedy; without cost and without
+        waking anything. Empty if nothing is left to do, or if the granted access does not need it. The closing page of
+        the link flow shows the first remedy of each.
         """
 
     # Devices and state

@@ -58,6 +58,8 @@ _ARRIVALS: Mapping[Result, tuple[str, str]] = {
     ),
 }
 
+_DEVICES_UNREAD = "Your devices could not be read yet. That is tried again by itself, so you need not wait here."
+
 _FAILURES: Mapping[Reason.ValueType, tuple[int, str]] = {
     Reason.REASON_ACCOUNT_MISMATCH: (
         409,
@@ -151,6 +153,8 @@ def _arrival_page(arrival: Arrival) -> Response:
     if arrival.result is Result.FAILED and arrival.problem is not None:
         status, message = _FAILURES.get(arrival.problem.reason, (_OTHER_FAILURE_STATUS, message))
     vendor = vendor_word(arrival.session.vendor)
+    if arrival.devices_unread:
+        message = f"{message} {_DEVICES_UNREAD}"
     return page(
         "arrival.html",
         status,

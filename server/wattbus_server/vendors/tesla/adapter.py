@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from wattbus.v1.action_pb2 import Action
-from wattbus.v1.blocker_pb2 import Blocker, Remedy
+from wattbus.v1.blocker_pb2 import Blocker
 from wattbus.v1.connection_pb2 import Access, Vendor
 from wattbus.v1.device_pb2 import Capability
 from wattbus.v1.state_pb2 import DeviceState
@@ -28,7 +28,6 @@ from wattbus_server.vendors.tesla.control import TeslaControl
 from wattbus_server.vendors.tesla.discovery import discover
 from wattbus_server.vendors.tesla.http import new_transport
 from wattbus_server.vendors.tesla.oauth import TeslaOAuth
-from wattbus_server.vendors.tesla.pairing import pairing_steps
 from wattbus_server.vendors.tesla.polling import TeslaReader
 from wattbus_server.vendors.tesla.refusals import Refusals
 from wattbus_server.vendors.tesla.remedies import TeslaRemedies
@@ -55,15 +54,14 @@ class TeslaAdapter:
         tesla = settings.tesla
         transport = new_transport()
         self._key_file = tesla.command_key_file
-        self._remedies = TeslaRemedies(tesla, public_url, settings.blocker_check_interval)
-        self._api = FleetApi(tesla, transport, Refusals(self._remedies))
-        self._oauth = TeslaOAuth(tesla, transport, self._remedies)
+        remedies = TeslaRemedies(tesla, public_url, settings.blocker_check_interval)
+        self._api = FleetApi(tesla, transport, Refusals(remedies))
+        self._oauth = TeslaOAuth(tesla, transport, remedies)
         self._reader = TeslaReader(tesla, self._api)
         key = read_key(tesla.command_key_file)
         signer = None if key is None else VehicleCommandClient(key, sessions)
         self._sessions = sessions
-        self._can_sign = signer is not None
-        self._control = TeslaControl(tesla, self._api, self._reader, self._remedies, signer)
+        self._control = TeslaControl(tesla, self._api, self._reader, remedies, signer)
 
     async def close(self) -> None:
         """Close the connections to Tesla."""
@@ -91,11 +89,13 @@ class TeslaAdapter:
         """Spend the refresh token."""
         return await self._oauth.renew(grant)
 
-    async def next_steps(self, account: VendorAccount, devices: Sequence[DeviceRecord]) -> Sequence[Remedy]:
+    def missing_access(self, account: VendorAccount, requested: Collection[Access.ValueType]) -> Sequence[Blocker]:
+        """Say which actions the grant does not allow although access to them was requested."""
+        return self._control.missing_access(account, requested)
+
+    async def next_steps(self, account: VendorAccount, devices: Sequence[DeviceRecord]) -> Sequence[Blocker]:
         """Say which vehicles still need the virtual key."""
-        if not self._can_sign:
-            return []
-        return await pairing_steps(self._control.keys, self._remedies, account, devices)
+        return await self._control.missing_keys(account, devices)
 
     # Devices and state
 

@@ -78,7 +78,6 @@ class Preflight:
         for bound in row.bounds:
             refusal = bound.refusal(action, state)
             if refusal and isinstance(bound, NumberBound):
-                lowest, highest = bound.limits(state)
                 blockers.append(
                     self._remedies.blocker(
                         Reason.REASON_VALUE_NOT_SUPPORTED_BY_DEVICE,
@@ -88,8 +87,7 @@ class Preflight:
                         message=f"This device cannot {row.label} to that: {refusal}.",
                         blocked_actions=(row.kind,),
                         parameter=bound.parameter,
-                        minimum=lowest,
-                        maximum=highest,
+                        **bound.facts(state),
                     )
                 )
         return blockers
@@ -114,8 +112,10 @@ class Preflight:
         return blockers
 
     async def _key(self, account: VendorAccount, device: DeviceRecord) -> tuple[KeyStatus, list[Blocker]]:
+        keys = self._ways.keys
         try:
-            return await self._ways.keys.get(account, device), []
+            # Others ask too, to verify: a key that was paired since must not be called missing.
+            return await keys.get(account, device, fresh=keys.known(device).paired is False), []
         except Problem as problem:
             return KeyStatus(), _lasting(problem)
 

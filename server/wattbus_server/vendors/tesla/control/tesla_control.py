@@ -1,9 +1,10 @@
 """The control half of the Tesla adapter, behind the methods of the adapter contract."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from wattbus.v1.action_pb2 import Action
 from wattbus.v1.blocker_pb2 import Blocker
+from wattbus.v1.connection_pb2 import Access
 from wattbus.v1.device_pb2 import Capability
 from wattbus.v1.reason_pb2 import Reason
 from wattbus.v1.state_pb2 import DeviceState
@@ -22,6 +23,7 @@ from wattbus_server.vendors.tesla.control.action_row import SiteWrite, VehicleCo
 from wattbus_server.vendors.tesla.control.actions import row_of, signed_kinds
 from wattbus_server.vendors.tesla.control.capabilities import capabilities_of
 from wattbus_server.vendors.tesla.control.energy import SiteWriter
+from wattbus_server.vendors.tesla.control.first_look import missing_access, missing_keys
 from wattbus_server.vendors.tesla.control.free_reads import FreeReads
 from wattbus_server.vendors.tesla.control.key_status import KeyStatuses
 from wattbus_server.vendors.tesla.control.known_blockers import KnownBlockers
@@ -56,10 +58,8 @@ class TeslaControl:
             signer: signs vehicle commands; None if the operator configured no command key.
         """
         self._remedies = remedies
-        self.keys = KeyStatuses(api)
-        """What was asked about the keys of vehicles lately."""
         reads = FreeReads(reader)
-        ways = VehicleWays(self.keys, can_sign=signer is not None)
+        self._ways = ways = VehicleWays(KeyStatuses(api), can_sign=signer is not None)
         self._known = KnownBlockers(remedies, reader.flags, reads, ways)
         self._preflight = Preflight(remedies, self._known, reads, ways)
         self._vehicles = VehicleSender(api, remedies, reads, ways, signer, settings.request_timeout)
@@ -69,6 +69,14 @@ class TeslaControl:
     def capabilities(self, account: VendorAccount, device: DeviceRecord, state: DeviceState) -> Sequence[Capability]:
         """List what the device can do, with bounds and what is known to block it."""
         return capabilities_of(self._known, account, device, state)
+
+    def missing_access(self, account: VendorAccount, requested: Collection[Access.ValueType]) -> Sequence[Blocker]:
+        """Say which actions the grant does not allow although access to them was requested."""
+        return missing_access(self._known, account, requested)
+
+    async def missing_keys(self, account: VendorAccount, devices: Sequence[DeviceRecord]) -> Sequence[Blocker]:
+        """Say which vehicles still need the virtual key."""
+        return await missing_keys(self._known, self._ways, account, devices)
 
     def traits(self, action: Action) -> ActionTraits:
         """Say what is generally true of an action."""
