@@ -78,6 +78,7 @@ class Preflight:
         for bound in row.bounds:
             refusal = bound.refusal(action, state)
             if refusal and isinstance(bound, NumberBound):
+                lowest, highest = bound.limits(state)
                 blockers.append(
                     self._remedies.blocker(
                         Reason.REASON_VALUE_NOT_SUPPORTED_BY_DEVICE,
@@ -87,7 +88,8 @@ class Preflight:
                         message=f"This device cannot {row.label} to that: {refusal}.",
                         blocked_actions=(row.kind,),
                         parameter=bound.parameter,
-                        **bound.facts(state),
+                        minimum=lowest,
+                        maximum=highest,
                     )
                 )
         return blockers
