@@ -37,7 +37,7 @@ async def main(names: list[str]) -> int:
     results: list[Comparison] = []
     for name in names or BENCHMARKS:
         print(f"running {name} …", flush=True)
-        results.append(await BENCHMARKS[name]())
+        results += await BENCHMARKS[name]()
     show(results)
     write(results)
     print(f"written to {RESULTS}")

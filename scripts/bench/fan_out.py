@@ -13,7 +13,7 @@ WATCHERS = 20
 ROUNDS = 9
 
 
-async def run() -> Comparison:
+async def run() -> list[Comparison]:
     """Measure."""
     async with (
         started(subject.__name__) as wattbus,
@@ -26,7 +26,7 @@ async def run() -> Comparison:
         await ours()
         await single()
         value, baseline = await interleaved(ours, single, ROUNDS)
-    return compared("fan-out to 20 watchers", "events/s", value, baseline, ">= 10")
+    return [compared("fan-out to 20 watchers", "events/s", value, baseline, ">= 10")]
 
 
 async def _watching(client: Client, server: ServerProcess, method: str) -> Measure:

@@ -18,7 +18,7 @@ CALLS = 600
 ROUNDS = 7
 
 
-async def run() -> Comparison:
+async def run() -> list[Comparison]:
     """Measure."""
     with tempfile.TemporaryDirectory() as folder:
         body = Path(folder) / "body.json"
@@ -33,7 +33,7 @@ async def run() -> Comparison:
                 await _rate(ours, url)
                 await _rate(default, url)
                 value, baseline = await interleaved(lambda: _rate(ours, url), lambda: _rate(default, url), ROUNDS)
-    return compared("vendor HTTP, transport", "calls/s", value, baseline, ">= 1.5")
+    return [compared("vendor HTTP, transport", "calls/s", value, baseline, ">= 1.5")]
 
 
 async def _rate(client: httpx.AsyncClient, url: str) -> float:
