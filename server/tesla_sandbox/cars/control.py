@@ -55,6 +55,7 @@ def summary(car: Car) -> dict[str, object]:
         "longitude": round(car.drive.longitude, 6),
         "odometer_miles": round(car.drive.odometer, 3),
         "protocol_required": car.protocol_required,
+        "safety_screen_streaming_toggle": car.streaming_toggle,
         "mobile_access": car.mobile_access,
         "in_service": car.in_service,
         "keys": len(car.keychain),
@@ -92,6 +93,8 @@ def patch(
     if "key" in values and application_key is None:
         raise ValueError("the application's key is not known yet")
     _check_room_for_keys(car, values, application_key)
+    if "safety_screen_streaming_toggle" in changes and car.streaming_toggle is None:
+        raise ValueError("only a car that does not speak the protocol has safety_screen_streaming_toggle")
     car.advance()
     for name, value in values.items():
         if name in CHANGES:
@@ -288,6 +291,7 @@ CHANGES: Mapping[str, Change] = {
     "longitude": (_number(-180, 180), _set(lambda car: car.drive, "longitude")),
     "display_name": (_text, _set(lambda car: car, "display_name")),
     "protocol_required": (_flag, _set(lambda car: car, "protocol_required")),
+    "safety_screen_streaming_toggle": (_flag, lambda car, on: car.set_streaming_toggle(on=on)),
     "mobile_access": (_flag, _set(lambda car: car, "mobile_access")),
     "in_service": (_flag, _set(lambda car: car, "in_service")),
     "drive_to": (_trip, _drive),
