@@ -271,13 +271,14 @@ async def test_a_reserve_that_tesla_cannot_hold_is_refused_with_the_bounds(home:
         create(home, free, reserve(90)),
         PRECONDITION,
         Reason.REASON_VALUE_NOT_SUPPORTED_BY_DEVICE,
-        metadata=("parameter", "maximum"),
+        metadata=("parameter", "minimum", "maximum", "gapStart", "gapEnd"),
     )
     assert refusal.metadata["parameter"] == "set_backup_reserve.reserve_percent"
-    assert refusal.metadata["minimum"] == "0"
+    told = {key: refusal.metadata[key] for key in ("minimum", "gapStart", "gapEnd", "maximum")}
+    assert told == {"minimum": "0", "gapStart": "80", "gapEnd": "100", "maximum": "100"}
     blocker = refusal.blockers[0]
     assert blocker.remedies[0].actor == Actor.ACTOR_CALLER
-    assert "80" in blocker.message
+    assert "at most 80 or at least 100" in blocker.message
     assert await sent(sandbox, free) == []
     assert reasons((await check(home, free, reserve(80))).blockers) == []
     assert reasons((await check(home, free, reserve(100))).blockers) == []

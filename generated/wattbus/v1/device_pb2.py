@@ -28,21 +28,21 @@ from wattbus.v1 import blocker_pb2 as wattbus_dot_v1_dot_blocker__pb2
 from wattbus.v1 import connection_pb2 as wattbus_dot_v1_dot_connection__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17wattbus/v1/device.proto\x12\nwattbus.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17wattbus/v1/action.proto\x1a\x18wattbus/v1/blocker.proto\x1a\x1bwattbus/v1/connection.proto\"\xe6\x02\n\x06\x44\x65vice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.wattbus.v1.DeviceKind\x12\"\n\x06vendor\x18\x03 \x01(\x0e\x32\x12.wattbus.v1.Vendor\x12\x12\n\nconnection\x18\x04 \x01(\t\x12\x18\n\x10\x65xternal_user_id\x18\x05 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x06 \x01(\t\x12\r\n\x05model\x18\x07 \x01(\t\x12\x11\n\tvendor_id\x18\x08 \x01(\t\x12\x0c\n\x04site\x18\t \x01(\t\x12,\n\x0c\x63\x61pabilities\x18\n \x03(\x0b\x32\x16.wattbus.v1.Capability\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rdiscover_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc1\x01\n\nCapability\x12&\n\x06\x61\x63tion\x18\x01 \x01(\x0e\x32\x16.wattbus.v1.ActionKind\x12.\n\x0c\x61vailability\x18\x02 \x01(\x0e\x32\x18.wattbus.v1.Availability\x12%\n\x08\x62lockers\x18\x03 \x03(\x0b\x32\x13.wattbus.v1.Blocker\x12\x34\n\x10parameter_bounds\x18\x04 \x03(\x0b\x32\x1a.wattbus.v1.ParameterBound\"~\n\x0eParameterBound\x12\x11\n\tparameter\x18\x01 \x01(\t\x12\x14\n\x07minimum\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\rallowed_names\x18\x04 \x03(\tB\n\n\x08_minimumB\n\n\x08_maximum*\xab\x01\n\nDeviceKind\x12\x1b\n\x17\x44\x45VICE_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44\x45VICE_KIND_VEHICLE\x10\x01\x12\x17\n\x13\x44\x45VICE_KIND_BATTERY\x10\x02\x12\x1e\n\x1a\x44\x45VICE_KIND_SOLAR_INVERTER\x10\x03\x12\x17\n\x13\x44\x45VICE_KIND_CHARGER\x10\x04\x12\x15\n\x11\x44\x45VICE_KIND_METER\x10\x05*\x80\x01\n\x0c\x41vailability\x12\x1c\n\x18\x41VAILABILITY_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41VAILABILITY_AVAILABLE\x10\x01\x12\x18\n\x14\x41VAILABILITY_BLOCKED\x10\x02\x12\x1c\n\x18\x41VAILABILITY_UNSUPPORTED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17wattbus/v1/device.proto\x12\nwattbus.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17wattbus/v1/action.proto\x1a\x18wattbus/v1/blocker.proto\x1a\x1bwattbus/v1/connection.proto\"\xe6\x02\n\x06\x44\x65vice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.wattbus.v1.DeviceKind\x12\"\n\x06vendor\x18\x03 \x01(\x0e\x32\x12.wattbus.v1.Vendor\x12\x12\n\nconnection\x18\x04 \x01(\t\x12\x18\n\x10\x65xternal_user_id\x18\x05 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x06 \x01(\t\x12\r\n\x05model\x18\x07 \x01(\t\x12\x11\n\tvendor_id\x18\x08 \x01(\t\x12\x0c\n\x04site\x18\t \x01(\t\x12,\n\x0c\x63\x61pabilities\x18\n \x03(\x0b\x32\x16.wattbus.v1.Capability\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rdiscover_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc1\x01\n\nCapability\x12&\n\x06\x61\x63tion\x18\x01 \x01(\x0e\x32\x16.wattbus.v1.ActionKind\x12.\n\x0c\x61vailability\x18\x02 \x01(\x0e\x32\x18.wattbus.v1.Availability\x12%\n\x08\x62lockers\x18\x03 \x03(\x0b\x32\x13.wattbus.v1.Blocker\x12\x34\n\x10parameter_bounds\x18\x04 \x03(\x0b\x32\x1a.wattbus.v1.ParameterBound\"\xc6\x01\n\x0eParameterBound\x12\x11\n\tparameter\x18\x01 \x01(\t\x12\x14\n\x07minimum\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\rallowed_names\x18\x04 \x03(\t\x12\x16\n\tgap_start\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x14\n\x07gap_end\x18\x06 \x01(\x01H\x03\x88\x01\x01\x42\n\n\x08_minimumB\n\n\x08_maximumB\x0c\n\n_gap_startB\n\n\x08_gap_end*\xab\x01\n\nDeviceKind\x12\x1b\n\x17\x44\x45VICE_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44\x45VICE_KIND_VEHICLE\x10\x01\x12\x17\n\x13\x44\x45VICE_KIND_BATTERY\x10\x02\x12\x1e\n\x1a\x44\x45VICE_KIND_SOLAR_INVERTER\x10\x03\x12\x17\n\x13\x44\x45VICE_KIND_CHARGER\x10\x04\x12\x15\n\x11\x44\x45VICE_KIND_METER\x10\x05*\x80\x01\n\x0c\x41vailability\x12\x1c\n\x18\x41VAILABILITY_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41VAILABILITY_AVAILABLE\x10\x01\x12\x18\n\x14\x41VAILABILITY_BLOCKED\x10\x02\x12\x1c\n\x18\x41VAILABILITY_UNSUPPORTED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'wattbus.v1.device_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DEVICEKIND']._serialized_start=838
-  _globals['_DEVICEKIND']._serialized_end=1009
-  _globals['_AVAILABILITY']._serialized_start=1012
-  _globals['_AVAILABILITY']._serialized_end=1140
+  _globals['_DEVICEKIND']._serialized_start=911
+  _globals['_DEVICEKIND']._serialized_end=1082
+  _globals['_AVAILABILITY']._serialized_start=1085
+  _globals['_AVAILABILITY']._serialized_end=1213
   _globals['_DEVICE']._serialized_start=153
   _globals['_DEVICE']._serialized_end=511
   _globals['_CAPABILITY']._serialized_start=514
   _globals['_CAPABILITY']._serialized_end=707
-  _globals['_PARAMETERBOUND']._serialized_start=709
-  _globals['_PARAMETERBOUND']._serialized_end=835
+  _globals['_PARAMETERBOUND']._serialized_start=710
+  _globals['_PARAMETERBOUND']._serialized_end=908
 # @@protoc_insertion_point(module_scope)

@@ -210,12 +210,20 @@ class ParameterBound(_message.Message):
     MINIMUM_FIELD_NUMBER: _builtins.int
     MAXIMUM_FIELD_NUMBER: _builtins.int
     ALLOWED_NAMES_FIELD_NUMBER: _builtins.int
+    GAP_START_FIELD_NUMBER: _builtins.int
+    GAP_END_FIELD_NUMBER: _builtins.int
     parameter: _builtins.str
-    """The field of the action's message, for example `limit_percent`."""
+    """Its path below the action, for example `set_charge_limit.limit_percent`, as the metadata `parameter` of
+    VALUE_NOT_SUPPORTED_BY_DEVICE has it.
+    """
     minimum: _builtins.float
     """Lowest accepted value, in the field's unit. Absent: no bound known."""
     maximum: _builtins.float
     """Highest accepted value, in the field's unit. Absent: no bound known."""
+    gap_start: _builtins.float
+    """Values above this and below `gap_end` are not accepted, the two themselves are. Absent: no gap known."""
+    gap_end: _builtins.float
+    """Where the gap ends. Absent: no gap known."""
     @_builtins.property
     def allowed_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Accepted names, for enums. Empty: not an enum."""
@@ -227,15 +235,25 @@ class ParameterBound(_message.Message):
         minimum: _builtins.float | None = ...,
         maximum: _builtins.float | None = ...,
         allowed_names: _abc.Iterable[_builtins.str] | None = ...,
+        gap_start: _builtins.float | None = ...,
+        gap_end: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_maximum", b"_maximum", "_minimum", b"_minimum", "maximum", b"maximum", "minimum", b"minimum"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_gap_end", b"_gap_end", "_gap_start", b"_gap_start", "_maximum", b"_maximum", "_minimum", b"_minimum", "gap_end", b"gap_end", "gap_start", b"gap_start", "maximum", b"maximum", "minimum", b"minimum"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_maximum", b"_maximum", "_minimum", b"_minimum", "allowed_names", b"allowed_names", "maximum", b"maximum", "minimum", b"minimum", "parameter", b"parameter"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_gap_end", b"_gap_end", "_gap_start", b"_gap_start", "_maximum", b"_maximum", "_minimum", b"_minimum", "allowed_names", b"allowed_names", "gap_end", b"gap_end", "gap_start", b"gap_start", "maximum", b"maximum", "minimum", b"minimum", "parameter", b"parameter"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__gap_end: _TypeAlias = _typing.Literal["gap_end"]  # noqa: Y015
+    _WhichOneofArgType__gap_end: _TypeAlias = _typing.Literal["_gap_end", b"_gap_end"]  # noqa: Y015
+    _WhichOneofReturnType__gap_start: _TypeAlias = _typing.Literal["gap_start"]  # noqa: Y015
+    _WhichOneofArgType__gap_start: _TypeAlias = _typing.Literal["_gap_start", b"_gap_start"]  # noqa: Y015
     _WhichOneofReturnType__maximum: _TypeAlias = _typing.Literal["maximum"]  # noqa: Y015
     _WhichOneofArgType__maximum: _TypeAlias = _typing.Literal["_maximum", b"_maximum"]  # noqa: Y015
     _WhichOneofReturnType__minimum: _TypeAlias = _typing.Literal["minimum"]  # noqa: Y015
     _WhichOneofArgType__minimum: _TypeAlias = _typing.Literal["_minimum", b"_minimum"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gap_end) -> _WhichOneofReturnType__gap_end | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gap_start) -> _WhichOneofReturnType__gap_start | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__maximum) -> _WhichOneofReturnType__maximum | None: ...
     @_typing.overload

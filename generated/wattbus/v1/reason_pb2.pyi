@@ -149,7 +149,9 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_NOT_EXPOSED_BY_VENDOR: _Reason.ValueType  # 131
     """FAILED_PRECONDITION. The vendor's interface does not offer this. Metadata: `device`, `action`."""
     REASON_VALUE_NOT_SUPPORTED_BY_DEVICE: _Reason.ValueType  # 132
-    """FAILED_PRECONDITION. The value is outside what this device accepts. Metadata: `parameter`, `minimum`, `maximum`."""
+    """FAILED_PRECONDITION. The value is outside what this device accepts. Metadata: `parameter`, `minimum`, `maximum`,
+    `gapStart`, `gapEnd`. They are the fields of `ParameterBound`; what is not known is left out.
+    """
     REASON_VENDOR_ERROR_UNCLASSIFIED: _Reason.ValueType  # 140
     """UNKNOWN. The vendor refused with words that this server does not know. Metadata: `vendorReason`, `httpStatus`."""
 
@@ -283,7 +285,9 @@ REASON_NOT_SUPPORTED_BY_DEVICE: Reason.ValueType  # 130
 REASON_NOT_EXPOSED_BY_VENDOR: Reason.ValueType  # 131
 """FAILED_PRECONDITION. The vendor's interface does not offer this. Metadata: `device`, `action`."""
 REASON_VALUE_NOT_SUPPORTED_BY_DEVICE: Reason.ValueType  # 132
-"""FAILED_PRECONDITION. The value is outside what this device accepts. Metadata: `parameter`, `minimum`, `maximum`."""
+"""FAILED_PRECONDITION. The value is outside what this device accepts. Metadata: `parameter`, `minimum`, `maximum`,
+`gapStart`, `gapEnd`. They are the fields of `ParameterBound`; what is not known is left out.
+"""
 REASON_VENDOR_ERROR_UNCLASSIFIED: Reason.ValueType  # 140
 """UNKNOWN. The vendor refused with words that this server does not know. Metadata: `vendorReason`, `httpStatus`."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015

@@ -497,7 +497,7 @@ _ROWS = (
         Reason.REASON_VALUE_NOT_SUPPORTED_BY_DEVICE, StatusCode.FAILED_PRECONDITION, _IMPOSSIBLE, _BY_CALLER,
         "Your device does not accept this value.",
         "Use a value within the parameter bounds of the device's capability.",
-        _RECALL, metadata_keys=("parameter", "minimum", "maximum"),
+        _RECALL, metadata_keys=("parameter", "minimum", "maximum", "gapStart", "gapEnd"),
     ),
     CatalogueEntry(
         Reason.REASON_VENDOR_ERROR_UNCLASSIFIED, StatusCode.UNKNOWN, _OUTCOME, _BY_OPERATOR,

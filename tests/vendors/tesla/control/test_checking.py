@@ -175,7 +175,7 @@ async def test_values_outside_of_what_the_vehicle_tells_are_refused(
     state.vehicle.climate.target_minimum_celsius = 16
     blocker = only(await control.check(account, car, state, charging_current(32)))
     assert blocker.reason == R.REASON_VALUE_NOT_SUPPORTED_BY_DEVICE
-    assert blocker.metadata["maximum"] == "16.0"
+    assert blocker.metadata["maximum"] == "16"
     assert blocker.remedies[0].actor == Actor.ACTOR_CALLER
     assert (await control.check(account, car, state, charging_current(16))).blockers == []
     assert (await control.check(account, car, DeviceState(), charging_current(32))).blockers == []

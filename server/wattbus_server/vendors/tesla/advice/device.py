@@ -68,7 +68,7 @@ DEVICE_ADVICE: Mapping[Reason.ValueType, AdviceRow] = {
                 "The server checks the value of every command.",
             ),
         ),
-        metadata=("parameter", "minimum", "maximum"),
+        metadata=("parameter", "minimum", "maximum", "gap_start", "gap_end"),
         lasts=False,
     ),
 }

@@ -51,10 +51,17 @@ class NumberBound:
     def described(self, state: DeviceState) -> ParameterBound:
         """Return the bound as a capability shows it."""
         lowest, highest = self.limits(state)
-        bound = ParameterBound(parameter=self.parameter.rpartition(".")[2], minimum=lowest)
+        bound = ParameterBound(parameter=self.parameter, minimum=lowest)
         if highest is not None:
             bound.maximum = highest
+        if self.gap is not None:
+            bound.gap_start, bound.gap_end = self.gap
         return bound
+
+    def facts(self, state: DeviceState) -> Mapping[str, str]:
+        """Return the bound as the metadata of a refusal names it."""
+        numbers = self.described(state).ListFields()
+        return {field.name: f"{value:g}" for field, value in numbers if field.name != "parameter"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ class NameBound:
 
     def described(self, state: DeviceState) -> ParameterBound:
         """Return the bound as a capability shows it."""
-        return ParameterBound(parameter=self.parameter.rpartition(".")[2], allowed_names=self.names(state))
+        return ParameterBound(parameter=self.parameter, allowed_names=self.names(state))
 
 
 Bound = NumberBound | NameBound

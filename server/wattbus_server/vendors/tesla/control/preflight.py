@@ -78,7 +78,6 @@ class Preflight:
         for bound in row.bounds:
             refusal = bound.refusal(action, state)
             if refusal and isinstance(bound, NumberBound):
-                lowest, highest = bound.limits(state)
                 blockers.append(
                     self._remedies.blocker(
                         Reason.REASON_VALUE_NOT_SUPPORTED_BY_DEVICE,
@@ -88,8 +87,7 @@ class Preflight:
                         message=f"This device cannot {row.label} to that: {refusal}.",
                         blocked_actions=(row.kind,),
                         parameter=bound.parameter,
-                        minimum=lowest,
-                        maximum=highest,
+                        **bound.facts(state),
                     )
                 )
         return blockers
