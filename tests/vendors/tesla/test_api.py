@@ -299,10 +299,3 @@ async def test_no_token_stands_in_a_problem(make_api: MakeApi) -> None:
         with pytest.raises(Problem) as caught:
             await api.get(MemoryAccount("very-secret-token"), "/api/1/products")
     assert "very-secret" not in f"{caught.value!r} {caught.value} {caught.value.__cause__!r}"
-
-
-async def test_a_region_without_base_url_is_the_operators_matter(make_api: MakeApi) -> None:
-    api = make_api({"na": "http://127.0.0.1:9"}, home_region="mars")
-    with pytest.raises(Problem) as caught:
-        await api.get(MemoryAccount(), "/api/1/products")
-    assert caught.value.reason == Reason.REASON_VENDOR_APPLICATION_NOT_CONFIGURED

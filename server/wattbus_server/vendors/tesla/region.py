@@ -7,9 +7,6 @@ Sources: Tesla Fleet API documentation, getting-started/regions-countries; tesla
 
 import re
 
-from wattbus.v1.reason_pb2 import Reason
-
-from wattbus_server.problem import Problem
 from wattbus_server.settings import TeslaSettings
 from wattbus_server.vendors.tesla.exchange import Answer
 
@@ -31,19 +28,8 @@ class Regions:
         return sorted(self._urls, key=lambda region: region != self._home)
 
     def base_url(self, region: str) -> str:
-        """Return the base URL of a region.
-
-        Raises:
-            Problem: VENDOR_APPLICATION_NOT_CONFIGURED if the home region has none.
-        """
-        try:
-            return self._urls[region]
-        except KeyError:
-            raise Problem(
-                Reason.REASON_VENDOR_APPLICATION_NOT_CONFIGURED,
-                f"No Tesla base URL is configured for the region {region[:20]!r}.",
-                metadata={"setting": "tesla.api_urls"},
-            ) from None
+        """Return the base URL of a configured region; the settings make sure that the home region is one."""
+        return self._urls[region]
 
     def known(self, region: str) -> str:
         """Return the region if it is configured, else the home region."""
