@@ -1,4 +1,4 @@
-"""Write the reference pages that are made from the code: docs/settings.md and docs/reasons.md.
+"""Write the reference pages that are made from the code: settings, reasons, telemetry fields of the sandbox.
 
 `--check` writes nothing and exits 1 if a page differs from the code.
 """
@@ -12,9 +12,11 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from grpc_tools import protoc
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
+from tesla_protocol.telemetry.vehicle_data_pb2 import Field as TelemetryField
 from wattbus.v1.blocker_pb2 import Actor
 from wattbus.v1.reason_pb2 import Reason
 
+from tesla_sandbox.telemetry.signals import SIGNALS
 from wattbus_server.blockers import catalogue
 from wattbus_server.settings import variables
 
@@ -34,6 +36,27 @@ REASONS_HEAD = """# Reasons
 Every error carries `google.rpc.ErrorInfo` with one of these reasons and the domain `wattbus`. Reasons never change
 their meaning; accept ones that you do not know. This page is made from `reason.proto` and the catalogue by
 `make reference`.
+
+"""
+
+
+TELEMETRY_HEAD = """# Telemetry fields of the sandbox
+
+What simulated cars send, by the field's number in the protocol: the arm of `Value` that carries it, and the first
+firmware that has it. Values are `invalid` while a car has none, for example without a route. Moments are sent as real
+cars send them: the time on the car's own clock, taken for Pacific time. This page is made from the code by
+`make reference`; the [sandbox](tesla-sandbox.md) says when fields are sent.
+
+| number | field | arm | from firmware |
+|---|---|---|---|
+"""
+
+TELEMETRY_FOOT = """
+
+## Fields that stay silent
+
+These can be configured and send nothing, as on a car without the part, until a test forces a value
+(`tesla-sandbox ctl telemetry VIN NAME=value`):
 
 """
 
@@ -96,11 +119,27 @@ def reason_sections() -> Iterator[str]:
         yield f"* For the end user: “{entry.end_user_message}”\n"
 
 
+def telemetry_rows() -> Iterator[str]:
+    """Yield a table row for each telemetry field that simulated cars send, by its number."""
+    for name, number in TelemetryField.items():
+        if name in SIGNALS:
+            signal = SIGNALS[name]
+            yield f"| {number} | `{name}` | `{signal.arm}` | {'.'.join(map(str, signal.since))} |"
+
+
+def silent_fields() -> str:
+    """Return the fields that simulated cars do not send, as a list in a sentence."""
+    return ", ".join(f"`{name}`" for name in TelemetryField.keys() if name not in SIGNALS)  # noqa: SIM118 - an enum
+
+
 def pages() -> dict[Path, str]:
     """Return the pages by path."""
     return {
         ROOT / "docs" / "settings.md": SETTINGS_HEAD + "\n".join(setting_rows()) + "\n",
         ROOT / "docs" / "reasons.md": REASONS_HEAD + "\n".join(reason_sections()),
+        ROOT / "docs" / "tesla-sandbox-fields.md": (
+            TELEMETRY_HEAD + "\n".join(telemetry_rows()) + TELEMETRY_FOOT + silent_fields() + ".\n"
+        ),
     }
 
 

@@ -18,6 +18,7 @@ from tesla_sandbox.billing import BillingMeter
 from tesla_sandbox.clock import Clock
 from tesla_sandbox.faults import Faults
 from tesla_sandbox.fleet_api.rate_limits import RateLimits
+from tesla_sandbox.telemetry.forced import ForcedSignals
 
 if TYPE_CHECKING:
     from tesla_sandbox.cars.car import Car
@@ -132,6 +133,7 @@ class World:
         self.requests: deque[LoggedRequest] = deque(maxlen=REQUEST_LOG_LENGTH)
         self.base_url = "http://127.0.0.1:0"
         self.fleet_hosts: Mapping[str, str] = {}
+        self.forced_signals = ForcedSignals()
         self.on_telemetry_change: Callable[[Car], None] = _ignore
         self._vins_by_id: dict[str, str] = {}
         self._waiting_for_key: dict[str, bool] = {}

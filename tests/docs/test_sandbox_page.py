@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from tesla_protocol.telemetry.vehicle_data_pb2 import Field
 
 from tesla_sandbox.cars.control import CHANGES
 from tesla_sandbox.control.home_changes import HomeChange
 from tesla_sandbox.fault_table import FAULTS
+from tesla_sandbox.telemetry.signals import SIGNALS
 from tests.docs.transcript import Typed, transcript
 from tests.processes import ROOT, sandbox_process
 
@@ -84,3 +86,14 @@ def test_the_tables_of_changes_are_complete(command: str, names: set[str]) -> No
     table = PAGE.partition(f"| `{command} …` |")[2].partition("\n\n")[0]
     cells = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
     assert sorted(re.findall(r"`(\w+)`", " ".join(cells))) == sorted(names)
+
+
+def test_the_list_of_telemetry_fields_is_complete() -> None:
+    text = (ROOT / "docs" / "tesla-sandbox-fields.md").read_text(encoding="utf-8")
+    simulated, _, silent = text.partition("## Fields that stay silent")
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \| `(\w+)` \| ([\d.]+) \|$", simulated, re.MULTILINE)
+    assert {name: (arm, since) for _, name, arm, since in rows} == {
+        name: (signal.arm, ".".join(map(str, signal.since))) for name, signal in SIGNALS.items()
+    }
+    assert {name: int(number) for number, name, _, _ in rows} == {name: Field.Value(name) for name in SIGNALS}
+    assert set(re.findall(r"`(\w+)`[,.]", silent)) == set(Field.keys()) - set(SIGNALS)

@@ -136,8 +136,7 @@ class Car:
         """Switch third-party streaming on or off on the safety screen of an old car."""
         self.advance()
         self.streaming_toggle = on
-        if self.connectivity.changed is not None:
-            self.connectivity.changed()
+        self.tell_watcher()
 
     def reachable(self) -> bool:
         """Whether the car answers now."""
@@ -194,6 +193,11 @@ class Car:
     def watch(self, changed: Callable[[], None] | None) -> None:
         """Have `changed` called when the car wakes, sleeps, gains or loses network, or has an alert."""
         self.connectivity.changed = self.alerts.changed = changed
+
+    def tell_watcher(self) -> None:
+        """Have whoever watches the car look at it now."""
+        if self.connectivity.changed is not None:
+            self.connectivity.changed()
 
     def touch(self) -> None:
         """Note that the car had something to do: it stays awake for a while longer."""

@@ -83,6 +83,8 @@ class ControlApi:
             ("GET", "/cars", self.cars),
             ("GET", "/cars/{vin}", self.car),
             ("PATCH", "/cars/{vin}", self.change_car),
+            ("GET", "/cars/{vin}/telemetry", self.forced_telemetry),
+            ("PUT", "/cars/{vin}/telemetry", self.force_telemetry),
             ("GET", "/homes", self.homes),
             ("GET", "/homes/{site_id}", self.home),
             ("PATCH", "/homes/{site_id}", self.change_home),
@@ -147,6 +149,20 @@ class ControlApi:
         except ValueError as unfit:
             raise ControlError(400, str(unfit)) from unfit
         return json_answer(car_summary(self._world, car))
+
+    async def forced_telemetry(self, request: Request) -> Response:
+        """The telemetry fields of a car that say what they were told."""
+        return json_answer(dict(self._world.forced_signals.given(self._car(request).vin)))
+
+    async def force_telemetry(self, request: Request) -> Response:
+        """Let telemetry fields of a car say exactly this, and all others again what the car says."""
+        car = self._car(request)
+        try:
+            self._world.forced_signals.force(car.vin, await _json_object(request))
+        except ValueError as unfit:
+            raise ControlError(400, str(unfit)) from unfit
+        car.tell_watcher()
+        return await self.forced_telemetry(request)
 
     async def homes(self, request: Request) -> Response:
         """Every home, in pages of at most 1000."""

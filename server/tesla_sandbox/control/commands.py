@@ -69,6 +69,18 @@ def car(context: typer.Context, vin: str, changes: Assignments = None) -> None:
 
 
 @ctl.command()
+def telemetry(
+    context: typer.Context,
+    vin: str,
+    values: Assignments = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Let the car speak for itself again.")] = False,
+) -> None:
+    """Show or force telemetry fields, for example: ctl telemetry VIN Soc=12.5 LocatedAtWork=true."""
+    forced = _assignments(values) if values or clear else None
+    _show(context, "GET" if forced is None else "PUT", f"/cars/{quote(vin, safe='')}/telemetry", forced)
+
+
+@ctl.command()
 def homes(context: typer.Context) -> None:
     """Show all homes."""
     _show(context, "GET", "/homes")

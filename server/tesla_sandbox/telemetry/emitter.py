@@ -62,10 +62,7 @@ class TelemetryEmitter:
                 self._world.stop_beyond_limit(stream.application)
 
     def _open(self, car: Car, client_id: str, config: TelemetryConfig) -> Stream:
-        world = self._world
-        application = world.applications[client_id]
-        origin = f"{world.seed}/{car.vin}/{client_id}/telemetry"
-        return Stream(car, application, config, world.faults, self._publish, origin)
+        return Stream(car, self._world.applications[client_id], config, self._world, self._publish)
 
     def _look_at(self, vin: str) -> None:
         """Something happened to a car: its streams are due now."""

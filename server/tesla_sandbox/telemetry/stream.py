@@ -15,12 +15,12 @@ from tesla_sandbox.billing import Price
 from tesla_sandbox.cars.alerts import Alert
 from tesla_sandbox.cars.car import Car
 from tesla_sandbox.cars.telemetry_configs import TelemetryConfig, TelemetryError
-from tesla_sandbox.faults import Fault, Faults
+from tesla_sandbox.faults import Fault
 from tesla_sandbox.telemetry.bundler import BUNDLE_SECONDS, Bundler
 from tesla_sandbox.telemetry.configuration import Settings
 from tesla_sandbox.telemetry.link import Link
 from tesla_sandbox.telemetry.record import RecordType, TelemetryRecord, timestamp
-from tesla_sandbox.world import Application
+from tesla_sandbox.world import Application, World
 
 Publish = Callable[[TelemetryRecord], None]
 
@@ -50,24 +50,23 @@ class Stream:
         car: The car; `closed` and `next_moment` say whether and when it has to be looked at.
         application: Whose configuration it is, and who is billed for every value.
         config: The application's configuration.
-        faults: The armed faults of the world.
+        world: The world, with its faults and its forced values.
         publish: Takes the records.
-        origin: Text that decides the connections' ids.
     """
 
     def __init__(
-        self, car: Car, application: Application, config: TelemetryConfig, faults: Faults, publish: Publish, origin: str
+        self, car: Car, application: Application, config: TelemetryConfig, world: World, publish: Publish
     ) -> None:
         self.car = car
         self.config = config
         self.next_moment = -math.inf
         self.closed = False
         self.application = application
-        self._faults = faults
+        self._faults = world.faults
         self._publish = publish
         self._settings = Settings.model_validate(config.settings)
-        self._bundler = Bundler(car, self._settings)
-        self._link = Link(origin)
+        self._bundler = Bundler(car, self._settings, world.forced_signals)
+        self._link = Link(f"{world.seed}/{car.vin}/{application.client_id}/telemetry")
         self._awake = False
         self._kept: deque[bytes] = deque(maxlen=BUFFERED_BUNDLES)
         self._alerts_seen = 0

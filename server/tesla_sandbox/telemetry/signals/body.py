@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from tesla_sandbox.cars.car import Car
-from tesla_sandbox.telemetry.signals.signal import Flags, Signal, flag, named, real, text, whole
+from tesla_sandbox.telemetry.signals.signal import Flags, Signal, clock_time, flag, named, real, text, whole
 
 _DOORS = {"df": "DriverFront", "dr": "DriverRear", "pf": "PassengerFront", "pr": "PassengerRear"}
 _WINDOWS = {"FdWindow": "fd_window", "FpWindow": "fp_window", "RdWindow": "rd_window", "RpWindow": "rp_window"}
@@ -73,6 +73,9 @@ SOFTWARE: Mapping[str, Signal] = {
     "SoftwareUpdateExpectedDurationMinutes": whole(
         lambda car: round(car.body.update.duration / 60) if car.body.update.status else None
     ).from_firmware(2024, 44, 25),
+    "SoftwareUpdateAvailable": flag(lambda car: car.body.update.status == "available").from_firmware(2026, 32),
+    "SoftwareUpdateInProgress": flag(lambda car: car.body.update.status == "installing").from_firmware(2026, 32),
+    "SoftwareUpdateScheduledStartTime": clock_time(lambda car: car.body.update.starts_at).from_firmware(2024, 44, 25),
     "ServiceMode": flag(lambda car: car.in_service),
 }
 """Name, version and updates."""
@@ -84,6 +87,7 @@ RESTRICTIONS: Mapping[str, Signal] = {
     "SpeedLimitMode": flag(lambda car: car.body.speed_limit.active),
     "CurrentLimitMph": real(lambda car: car.body.speed_limit.limit),
     "RemoteStartEnabled": flag(lambda car: car.body.keyless_driving).from_firmware(2024, 44, 25),
+    "RemoteStartActive": flag(lambda car: car.body.remote_start_until > car.updated_at).from_firmware(2026, 32),
     "PairedPhoneKeyAndKeyFobQty": whole(lambda car: car.keychain.others),
 }
 """Who may drive how."""

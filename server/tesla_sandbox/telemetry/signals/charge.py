@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from tesla_sandbox.cars.car import Car
 from tesla_sandbox.cars.charging import CHARGER_EFFICIENCY, ChargingState
 from tesla_sandbox.cars.plan import ScheduledChargingMode
-from tesla_sandbox.telemetry.signals.signal import Signal, configured, flag, named, real, text, whole
+from tesla_sandbox.telemetry.signals.signal import Signal, clock_time, configured, flag, named, real, text, whole
 
 _ESTIMATED_SHARE = 0.93
 _PACK_VOLTS_EMPTY, _PACK_VOLTS_RISE = 330.0, 70.0
@@ -90,6 +90,11 @@ def _waiting(car: Car) -> bool:
     return car.charging.state is ChargingState.STOPPED and car.agenda().holds_back(car.updated_at)
 
 
+def _next_start(car: Car) -> float | None:
+    start = car.agenda().next_start(car.updated_at)
+    return start if math.isfinite(start) else None
+
+
 def _battery_state(car: Car) -> str:
     if car.drive.moving:
         return "Drive"
@@ -160,6 +165,7 @@ CHARGING: Mapping[str, Signal] = {
         "scheduled_charging_mode_value", "ScheduledChargingMode", lambda car: _MODES[car.plan.mode]
     ),
     "ScheduledChargingPending": flag(_waiting),
+    "ScheduledChargingStartTime": clock_time(_next_start),
     "PreconditioningEnabled": flag(lambda car: car.plan.preconditioning_enabled),
     "SuperchargerSessionTripPlanner": flag(lambda _: False),
 }

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from tesla_sandbox.cars.car import Car
+from tesla_sandbox.cars.schedules import same_place
 from tesla_sandbox.telemetry.signals.signal import Flags, Place, Reading, Signal, flag, named, real, text
 
 _TYRE_PRESSURES = {"Fl": 2.775, "Fr": 2.8, "Rl": 2.775, "Rr": 2.775}
@@ -26,6 +27,11 @@ def _destination_name(car: Car) -> Reading:
     return _shown(car, car.drive.destination_name) if car.drive.moving else None
 
 
+def _at_home(car: Car) -> bool:
+    """Home is where the car's life began."""
+    return same_place(car.spec.location.latitude, car.spec.location.longitude, car.place)
+
+
 def _pressure(bar: float) -> Signal:
     return real(lambda _: bar)
 
@@ -42,6 +48,7 @@ MOTION: Mapping[str, Signal] = {
     "Location": Signal("location_value", _place),
     "GpsState": Signal("boolean_value", lambda car: _shown(car, True)),
     "GpsHeading": Signal("double_value", lambda car: _shown(car, round(car.drive.heading, 1))),
+    "LocatedAtHome": flag(_at_home).from_firmware(2024, 44, 32),
     "DestinationLocation": Signal("location_value", _destination),
     "DestinationName": Signal("string_value", _destination_name),
     "MilesToArrival": real(lambda car: round(car.drive.miles_left(), 2) if car.drive.moving else None),

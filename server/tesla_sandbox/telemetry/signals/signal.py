@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple, Self
+from zoneinfo import ZoneInfo
 
 from tesla_protocol.telemetry.vehicle_data_pb2 import Doors, LocationValue, TireLocation, Value
 
 from tesla_sandbox.cars.car import Car
 
 Firmware = tuple[int, ...]
+
+_PACIFIC = ZoneInfo("America/Los_Angeles")
 
 
 class Place(NamedTuple):
@@ -22,8 +26,8 @@ class Flags(frozenset[str]):
     """The names of the flags that are set in a message of flags."""
 
 
-Reading = bool | int | float | str | Place | Flags | None
-"""A value of a field; None is `invalid`: the car has no value now."""
+Reading = bool | int | float | str | Place | Flags | Value | None
+"""A value of a field; None is `invalid`: the car has no value now. A `Value` goes over the wire as it is."""
 
 FLAG_MESSAGES: Mapping[str, type[Doors] | type[TireLocation]] = {
     "door_value": Doors,
@@ -56,6 +60,8 @@ class Signal:
         """The reading as it goes over the wire."""
         if reading is None:
             return Value(invalid=True)
+        if isinstance(reading, Value):
+            return reading
         if isinstance(reading, Place):
             return Value(location_value=LocationValue(latitude=reading.latitude, longitude=reading.longitude))
         if isinstance(reading, Flags):
@@ -74,6 +80,18 @@ def real(read: Callable[[Car], float | None], delta: float = 0.0) -> Signal:
 def whole(read: Callable[[Car], int | None]) -> Signal:
     """A whole number."""
     return Signal("int_value", read)
+
+
+def clock_time(read: Callable[[Car], float | None]) -> Signal:
+    """A moment (unix seconds) as cars send it: the time on the car's own clock, taken for Pacific time."""
+
+    def shown(car: Car) -> int | None:
+        moment = read(car)
+        if moment is None:
+            return None
+        return int(datetime.fromtimestamp(moment, car.zone).replace(tzinfo=_PACIFIC).timestamp())
+
+    return Signal("long_value", shown)
 
 
 def flag(read: Callable[[Car], bool | None]) -> Signal:
