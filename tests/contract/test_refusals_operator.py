@@ -270,7 +270,8 @@ async def test_an_account_whose_devices_could_not_be_listed_heals_without_anybod
     async with elsewhere.service(sandbox) as service:
         tenant = await service.new_tenant()
         session = (await tenant.create_link()).link_session
-        await last_page(session.url, "newcomer@example.com")
+        page = await last_page(session.url, "newcomer@example.com")
+        assert "Your devices could not be read yet. That is tried again by itself" in page
         connection = (await tenant.link_session(session.name)).connection
         sync = SyncConnectionRequest(name=connection)
         reason = Reason.REASON_APPLICATION_NOT_REGISTERED_IN_REGION

@@ -133,11 +133,14 @@ class LinkSessions:
             connection.tenant, connection.external_user_id, connection.vendor, access, connection.name, lifetime
         )
         self._check_configured(record)
-        async with self._engine.begin() as database:
+        # Only reading at first: mostly there is one, and writers wait for each other.
+        async with self._engine.connect() as database:
             earlier = await find_session(database, *_usable_again(record, datetime.now(UTC) + left))
-            if earlier is None:
-                await insert_session(database, record)
-        return record.message(url) if earlier is None else self._message(earlier)
+        if earlier is not None:
+            return self._message(earlier)
+        async with self._engine.begin() as database:
+            await insert_session(database, record)
+        return record.message(url)
 
     async def lasting(self, urls: Collection[str], left: timedelta) -> set[str]:
         """Return those of the URLs of renewals that can be opened for at least `left`."""
