@@ -15,6 +15,7 @@ from tesla_sandbox.cars.charging import Charging
 from tesla_sandbox.cars.climate import Climate
 from tesla_sandbox.cars.connectivity import Connection, Connectivity
 from tesla_sandbox.cars.drive import Drive
+from tesla_sandbox.cars.fast_charging import FastChargingLog
 from tesla_sandbox.cars.models import Market, VehicleModel, market_of, vehicle_model
 from tesla_sandbox.cars.plan import Agenda, Plan
 from tesla_sandbox.cars.security.keychain import Keychain, encoded_point
@@ -80,6 +81,7 @@ class Car:
         self.connectivity = _connectivity(spec, self.updated_at)
         self.battery = _battery(spec, self.model)
         self.charging = _charging(spec, self.model, self.battery, self.updated_at)
+        self.fast_charging = FastChargingLog()
         self.climate = _climate(spec)
         self.drive = Drive(spec.location.latitude, spec.location.longitude, spec.odometer_miles)
         self.body = _body(spec)
@@ -249,6 +251,7 @@ class Car:
         """Connect a charging cable; charging begins unless a schedule holds it back."""
         self.advance()
         self.connectivity.rouse(self.updated_at)
+        self.fast_charging.unlatch(self.updated_at)
         self.charging.plug(supply)
         if not self.agenda().holds_back(self.updated_at):
             self.charging.start(self.updated_at)
@@ -259,6 +262,7 @@ class Car:
         self.advance()
         self.connectivity.rouse(self.updated_at)
         self.charging.unplug()
+        self.fast_charging.unlatch(self.updated_at)
         self._tell_host()
 
     def power_supply(self, *, powered: bool) -> None:
@@ -278,6 +282,7 @@ class Car:
         self.advance()
         self.connectivity.rouse(self.updated_at)
         self.charging.unplug()
+        self.fast_charging.unlatch(self.updated_at)
         self._tell_host()
         self.charging.port_open = False
         self.drive.start(latitude, longitude, mph, name)

@@ -56,6 +56,8 @@ def _live(car: "Car", hours: float) -> None:
     drawn = car.charging.advance(hours, auxiliary)
     if not car.charging.fast:
         car.wall_energy_wh += 1000 * drawn
+    elif car.charging.state is ChargingState.CHARGING:
+        car.fast_charging.take(car.place, car.updated_at, car.updated_at + 3600 * hours, drawn)
     car.battery.follow_temperature(car.climate.outside, into_battery, hours)
     car.climate.advance(hours)
     if car.drive.moving:

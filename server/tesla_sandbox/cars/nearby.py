@@ -30,10 +30,11 @@ class Charger:
         origin = car.spec.location
         return round(origin.latitude + self.north, 6), round(origin.longitude + self.east, 6)
 
-    def miles(self, car: Car) -> float:
-        """How far the car is from it."""
+    def miles(self, car: Car, place: tuple[float, float] | None = None) -> float:
+        """How far the car, or another place, is from it."""
         latitude, longitude = self.position(car)
-        north, east = latitude - car.place[0], (longitude - car.place[1]) * math.cos(math.radians(latitude))
+        here = place or car.place
+        north, east = latitude - here[0], (longitude - here[1]) * math.cos(math.radians(latitude))
         return round(_MILES_PER_DEGREE * math.hypot(north, east), 3)
 
 
@@ -46,6 +47,7 @@ CHARGERS: Sequence[Charger] = (
 )
 
 
-def nearest(car: Car, kind: str, most: int) -> list[Charger]:
-    """At most so many sites of a kind, the nearest first."""
-    return sorted((entry for entry in CHARGERS if entry.kind == kind), key=lambda entry: entry.miles(car))[:most]
+def nearest(car: Car, kind: str, most: int, place: tuple[float, float] | None = None) -> list[Charger]:
+    """At most so many sites of a kind, those that are nearest to the car, or to another place, first."""
+    sites = (entry for entry in CHARGERS if entry.kind == kind)
+    return sorted(sites, key=lambda entry: entry.miles(car, place))[:most]

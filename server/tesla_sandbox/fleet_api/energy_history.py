@@ -9,6 +9,7 @@ from starlette.responses import Response
 from tesla_sandbox.fleet_api.answers import answer, invalid_field
 from tesla_sandbox.fleet_api.call import FleetCall
 from tesla_sandbox.fleet_api.endpoints import EndpointTable
+from tesla_sandbox.fleet_api.query_moments import query_moment
 from tesla_sandbox.fleet_api.rate_limits import RateClass
 from tesla_sandbox.fleet_api.site_access import readable_home
 from tesla_sandbox.homes.backfill import with_past
@@ -99,10 +100,10 @@ _CALENDAR_KINDS: dict[str, Callable[[FleetCall, Home, float, float], Json]] = {
 
 def _window(call: FleetCall, home: Home) -> tuple[float, float]:
     """The asked-for stretch of time; what is left out is the present period up to now."""
-    end = _moment(call, "end_date")
+    end = query_moment(call, "end_date")
     if end is None:
         end = call.world.clock.time()
-    start = _moment(call, "start_date")
+    start = query_moment(call, "start_date")
     if start is None:
         start = _period_start(call.query.get("period", "day"), datetime.fromtimestamp(end, _zone(call, home)))
     if end < start:
@@ -119,20 +120,6 @@ def _period_start(period: str, local: datetime) -> float:
         "year": midnight.replace(month=1, day=1),
     }
     return starts[period].timestamp() if period in starts else 0.0
-
-
-def _moment(call: FleetCall, name: str) -> float | None:
-    if name not in call.query:
-        return None
-    # A "+" of an offset that was not URL-encoded arrives as a space.
-    text = call.query[name].replace(" ", "+")
-    try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            raise invalid_field(name, "must have an offset")
-        return moment.timestamp()
-    except (ValueError, OverflowError) as unreadable:
-        raise invalid_field(name, "must be an RFC 3339 date and time") from unreadable
 
 
 def _zone(call: FleetCall, home: Home) -> ZoneInfo:
