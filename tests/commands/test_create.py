@@ -273,6 +273,17 @@ async def test_a_check_tells_a_spent_grant_as_a_blocker(house: House, car: str) 
     assert answer.provable_rung == Rung.RUNG_APPLIED
 
 
+async def test_what_could_not_be_looked_at_is_told_by_a_check_and_refuses_nothing(house: House, car: str) -> None:
+    house.vendor.unseen.append(Blocker(reason=Reason.REASON_VENDOR_UNAVAILABLE, connection=CONNECTION))
+    answer = await house.commands.check(house.tenant, CheckCommandRequest(parent=car, action=simple("lock")))
+    (told,) = answer.blockers
+    assert told.reason == Reason.REASON_VENDOR_UNAVAILABLE
+    assert told.remedies
+    assert told.end_user_message
+    assert states(await house.ended((await house.create(car, simple("lock"))).name)) == "SUCCEEDED"
+    assert house.ledger.open_blockers() == []
+
+
 async def test_what_passes_by_itself_is_no_finding_of_a_check(house: House, car: str) -> None:
     blocker = Blocker(reason=Reason.REASON_VENDOR_UNAVAILABLE, connection=CONNECTION)
     house.vendor.check_problem = Problem(Reason.REASON_VENDOR_UNAVAILABLE, "Away.", blockers=(blocker,))

@@ -116,6 +116,8 @@ class ScriptedVendor:
     """A problem is raised; `lost after running` obeys first; a function is awaited before the vehicle obeys."""
     blockers: list[Blocker] = field(default_factory=list)
     """What the check finds."""
+    unseen: list[Blocker] = field(default_factory=list)
+    """What the check could not look at."""
     judged: list[Reason.ValueType] = field(default_factory=list)
     """Reasons that the check says it judged for exactly this action."""
     standing: set[int] = field(default_factory=set)
@@ -168,6 +170,7 @@ class ScriptedVendor:
         name = action.WhichOneof("action") or ""
         return CommandCheck(
             self.blockers,
+            unseen=tuple(self.unseen),
             vendor_writes=(f"POST {name}",),
             needs_wake=needs_wake,
             cost_micros_usd=1000,

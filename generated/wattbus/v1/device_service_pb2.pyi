@@ -393,8 +393,9 @@ class CheckCommandResponse(_message.Message):
     @_builtins.property
     def blockers(self) -> _containers.RepeatedCompositeFieldContainer[_blocker_pb2.Blocker]:
         """Everything that blocks, most important first. Empty: CreateCommand would send. It also sends if all of them are open
-        blockers that only a command can close, such as a key that is switched off in the vehicle: the `verification` of
-        their remedies says so.
+        blockers that only a command can close, such as a key that is switched off in the vehicle (the `verification` of
+        their remedies says so), or pass by themselves, such as VENDOR_UNAVAILABLE: then something could not be looked at, and
+        what it would have shown may refuse the command.
         """
 
     @_builtins.property

@@ -13,6 +13,7 @@ from wattbus.v1.state_pb2 import DeviceState
 
 from wattbus_server.blockers import catalogue
 from wattbus_server.blockers.catalogue import Healing
+from wattbus_server.blockers.completion import completed
 from wattbus_server.blockers.identity import blocks, identity
 from wattbus_server.blockers.ledger import BlockerLedger
 from wattbus_server.blockers.verification import BlockerVerifier, VendorAccess
@@ -35,8 +36,8 @@ class Findings:
     blockers: Sequence[Blocker]
     """Most important first. Empty: nothing known refuses the command."""
     doubtful: Sequence[Blocker]
-    """Open blockers that only the next command can close. They are told, and refuse nothing: what refused because of
-    them would keep them open for ever."""
+    """What is told and refuses nothing: open blockers that only the next command can close, because a refusal would
+    keep them open for ever, and why something could not be looked at."""
     vendor_writes: Sequence[str]
     needs_wake: bool
     cost_micros_usd: int
@@ -70,7 +71,10 @@ class Preflight:
             found.append(adapter.asleep_blocker(device, action))
         return Findings(
             blockers=most_important_first(found),
-            doubtful=[one for one in self._open(device, action, check) if _healing(one) is Healing.ON_USE],
+            doubtful=[
+                *(one for one in self._open(device, action, check) if _healing(one) is Healing.ON_USE),
+                *map(completed, check.unseen),
+            ],
             vendor_writes=check.vendor_writes,
             needs_wake=check.needs_wake,
             cost_micros_usd=check.cost_micros_usd,

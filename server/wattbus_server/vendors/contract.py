@@ -147,6 +147,8 @@ class CommandCheck:
 
     blockers: Sequence[Blocker] = ()
     """Everything that blocks, each without `name` and times (the ledger gives them), most important first."""
+    unseen: Sequence[Blocker] = ()
+    """Why something could not be looked at, without `name` and times. What it would have shown may block."""
     vendor_writes: Sequence[str] = ()
     needs_wake: bool = False
     cost_micros_usd: int = 0

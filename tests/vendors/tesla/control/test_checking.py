@@ -67,8 +67,9 @@ async def test_nothing_blocks_a_paired_vehicle(
 
 
 async def test_a_sleeping_vehicle_needs_a_wake_that_costs_and_is_not_blocked(
-    control: TeslaControl, account: LinkedAccount, car: DeviceRecord
+    control: TeslaControl, account: LinkedAccount, car: DeviceRecord, sandbox: Sandbox
 ) -> None:
+    await sandbox.control.patch(f"/cars/{CAR}", {"state": "asleep"})
     for status in (ConnectivityStatus.CONNECTIVITY_STATUS_ASLEEP, ConnectivityStatus.CONNECTIVITY_STATUS_OFFLINE):
         state = DeviceState(connectivity=Connectivity(status=status))
         check = await control.check(account, car, state, LOCK)
@@ -82,6 +83,9 @@ async def test_a_sleeping_vehicle_needs_a_wake_that_costs_and_is_not_blocked(
             20_000,
             ["POST wake_up"],
         )
+    await sandbox.control.patch(f"/cars/{CAR}", {"state": "online"})
+    remembered = DeviceState(connectivity=Connectivity(status=ConnectivityStatus.CONNECTIVITY_STATUS_ASLEEP))
+    assert not (await control.check(account, car, remembered, LOCK)).needs_wake, "it woke since the last poll"
 
 
 async def test_checking_is_free_and_wakes_nothing(
@@ -116,6 +120,18 @@ async def test_an_unpaired_key_blocks_every_command_with_its_link_and_pairing_sh
     await sandbox.control.patch(f"/cars/{STRANGE_CAR}", {"key": "paired"})
     assert not await control.still_blocked(account, strange_car, blocker)
     assert (await control.check(account, strange_car, DeviceState(), LOCK)).blockers == []
+
+
+async def test_what_could_not_be_looked_at_is_told_and_blocks_nothing(
+    control: TeslaControl, account: LinkedAccount, strange_car: DeviceRecord, sandbox: Sandbox
+) -> None:
+    await sandbox.control.inject_fault("service_unavailable", target="/api/1/vehicles/fleet_status", count=None)
+    check = await control.check(account, strange_car, DeviceState(), LOCK)
+    assert check.blockers == [], "nobody knows whether the key is paired"
+    assert [blocker.reason for blocker in check.unseen] == [R.REASON_VENDOR_UNAVAILABLE]
+    await sandbox.control.delete("/faults", {"target": "/api/1/vehicles/fleet_status"})
+    check = await control.check(account, strange_car, DeviceState(), LOCK)
+    assert (only(check).reason, check.unseen) == (R.REASON_VIRTUAL_KEY_NOT_PAIRED, [])
 
 
 async def test_several_blockers_are_told_at_once(

@@ -6,6 +6,7 @@ changed a setting in the app is not refused by a memory.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from wattbus.v1.action_pb2 import Action
 from wattbus.v1.blocker_pb2 import Blocker
@@ -46,16 +47,16 @@ class Preflight:
         row = row_of(action)
         if row.device_kind != device.kind:
             return CommandCheck(blockers=[self._unsupported(account, device, row)])
-        blockers = [*self._known.of_scopes(account, row), *self._values(account, device, row, state, action)]
+        found = _Found([*self._known.of_scopes(account, row), *self._values(account, device, row, state, action)])
         judged: frozenset[Reason.ValueType] = frozenset()
         if device.kind == DeviceKind.DEVICE_KIND_VEHICLE:
-            blockers += await self._vehicle(account, device, state, row)
+            await self._vehicle(account, device, state, row, found)
         else:
-            found, judged = await self._site(account, device, state, action, row)
-            blockers += found
-        needs_wake = isinstance(row.way, VehicleCommand) and not reachable(state)
+            judged = await self._site(account, device, state, action, row, found)
+        needs_wake = isinstance(row.way, VehicleCommand) and not await self._is_reachable(account, device, state)
         return CommandCheck(
-            blockers=_unique(blockers),
+            blockers=_unique(found.blockers),
+            unseen=_unique(found.unseen),
             vendor_writes=await self._writes(account, device, row, needs_wake=needs_wake),
             needs_wake=needs_wake,
             cost_micros_usd=row.cost_micros_usd + (WAKE_PRICE if needs_wake else 0),
@@ -92,40 +93,51 @@ class Preflight:
                 )
         return blockers
 
+    async def _is_reachable(self, account: VendorAccount, device: DeviceRecord, state: DeviceState) -> bool:
+        """Look before a vehicle is called asleep: it may have woken since the last poll, and waking is billed."""
+        if reachable(state):
+            return True
+        seen = await self._reads.connectivity(account, device)
+        return seen is not None and reachable(seen)
+
     async def _vehicle(
-        self, account: VendorAccount, device: DeviceRecord, state: DeviceState, row: ActionRow
-    ) -> list[Blocker]:
+        self, account: VendorAccount, device: DeviceRecord, state: DeviceState, row: ActionRow, found: "_Found"
+    ) -> None:
         if not isinstance(row.way, VehicleCommand):
-            return []
-        blockers: list[Blocker] = []
+            return
         confirmed: list[VehicleCondition] = []
         for condition in self._known.suspected(device, state):
             try:
                 if await condition.read(self._reads, account, device):
                     confirmed.append(condition)
             except Problem as problem:
-                blockers += _lasting(problem)
-        blockers += self._known.of_vehicle(account, device, confirmed)
+                found.note_failed_look(problem)
+        found.blockers += self._known.of_vehicle(account, device, confirmed)
         if await self._ways.of(account, device) is SIGNED:
-            key, refused = await self._key(account, device)
-            blockers += refused + self._known.of_signing(account, device, key)
-        return blockers
+            key = await self._key(account, device, found)
+            found.blockers += self._known.of_signing(account, device, key)
 
-    async def _key(self, account: VendorAccount, device: DeviceRecord) -> tuple[KeyStatus, list[Blocker]]:
+    async def _key(self, account: VendorAccount, device: DeviceRecord, found: "_Found") -> KeyStatus:
         keys = self._ways.keys
         try:
             # Others ask too, to verify: a key that was paired since must not be called missing.
-            return await keys.get(account, device, fresh=keys.known(device).paired is False), []
+            return await keys.get(account, device, fresh=keys.known(device).paired is False)
         except Problem as problem:
-            return KeyStatus(), _lasting(problem)
+            found.note_failed_look(problem)
+            return KeyStatus()
 
     async def _site(
-        self, account: VendorAccount, device: DeviceRecord, state: DeviceState, action: Action, row: ActionRow
-    ) -> tuple[list[Blocker], frozenset[Reason.ValueType]]:
-        """Return what blocks at the site, and the reasons that could be judged."""
-        blockers: list[Blocker] = []
+        self,
+        account: VendorAccount,
+        device: DeviceRecord,
+        state: DeviceState,
+        action: Action,
+        row: ActionRow,
+        found: "_Found",
+    ) -> frozenset[Reason.ValueType]:
+        """Find what blocks at the site, and return the reasons that could be judged."""
         if row.way is None:
-            blockers.append(
+            found.blockers.append(
                 self._remedies.blocker(
                     Reason.REASON_NOT_EXPOSED_BY_VENDOR,
                     account=account,
@@ -140,9 +152,9 @@ class Preflight:
             try:
                 newest = refreshed(newest, await self._reads.battery(account, device))
             except Problem as problem:
-                blockers += _lasting(problem)
-        blockers += self._known.of_site(account, device, standing(action, newest), newest)
-        return blockers, SITE_REASONS if _is_known(newest) else frozenset()
+                found.note_failed_look(problem)
+        found.blockers += self._known.of_site(account, device, standing(action, newest), newest)
+        return SITE_REASONS if _is_known(newest) else frozenset()
 
     async def _writes(
         self, account: VendorAccount, device: DeviceRecord, row: ActionRow, *, needs_wake: bool
@@ -157,12 +169,21 @@ class Preflight:
         return writes
 
 
-def _lasting(problem: Problem) -> list[Blocker]:
-    """Return what a failed free read says about the command.
+@dataclass
+class _Found:
+    """What was found so far."""
 
-    Reading needs scopes of its own, which do not block it, and what passes by itself may pass before it is sent.
-    """
-    return [blocker for blocker in problem.blockers if blocker.reason in _SAID_OF_COMMANDS]
+    blockers: list[Blocker]
+    unseen: list[Blocker] = field(default_factory=list)
+
+    def note_failed_look(self, problem: Problem) -> None:
+        """Take what a failed free read says about the command.
+
+        Reading needs scopes of its own, which do not block it. What passes by itself may pass before the command is
+        sent; until then nobody knows what the read would have shown.
+        """
+        self.blockers += [blocker for blocker in problem.blockers if blocker.reason in _SAID_OF_COMMANDS]
+        self.unseen += [blocker for blocker in problem.blockers if blocker.reason not in LASTING]
 
 
 def _is_known(state: DeviceState) -> bool:
