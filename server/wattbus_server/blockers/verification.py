@@ -13,7 +13,7 @@ from wattbus.v1.connection_pb2 import Vendor
 from wattbus.v1.state_pb2 import DeviceState
 
 from wattbus_server.blockers import catalogue
-from wattbus_server.blockers.catalogue import Healing
+from wattbus_server.blockers.catalogue_entry import Healing
 from wattbus_server.blockers.identity import blocks
 from wattbus_server.blockers.ledger import BlockerLedger
 from wattbus_server.blockers.rows import StoredBlocker

@@ -10,7 +10,7 @@ from wattbus.v1.reason_pb2 import Reason
 from wattbus.v1.state_pb2 import ConnectivityStatus, DeviceState
 
 from wattbus_server.blockers import catalogue
-from wattbus_server.blockers.catalogue import Importance
+from wattbus_server.blockers.catalogue_entry import Importance
 from wattbus_server.blockers.verification import VendorAccess
 from wattbus_server.commands.failures import blocker_metadata
 from wattbus_server.commands.life import TransitionForbidden

@@ -11,7 +11,7 @@ from wattbus.v1.reason_pb2 import Reason
 from wattbus.v1.state_pb2 import DeviceState
 
 from wattbus_server.blockers import catalogue
-from wattbus_server.blockers.catalogue import Healing
+from wattbus_server.blockers.catalogue_entry import Healing
 from wattbus_server.blockers.identity import blocks
 from wattbus_server.blockers.ledger import BlockerLedger
 from wattbus_server.blockers.verification import BlockerVerifier, VendorAccess

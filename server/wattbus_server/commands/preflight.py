@@ -12,7 +12,7 @@ from wattbus.v1.command_pb2 import Rung, WakePolicy
 from wattbus.v1.state_pb2 import DeviceState
 
 from wattbus_server.blockers import catalogue
-from wattbus_server.blockers.catalogue import Healing
+from wattbus_server.blockers.catalogue_entry import Healing
 from wattbus_server.blockers.completion import completed
 from wattbus_server.blockers.identity import blocks, identity
 from wattbus_server.blockers.ledger import BlockerLedger

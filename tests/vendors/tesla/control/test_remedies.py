@@ -9,7 +9,7 @@ from wattbus.v1.reason_pb2 import Reason
 
 from tests.vendors.tesla.control.test_refusing import VEHICLE, Account
 from wattbus_server.blockers import catalogue
-from wattbus_server.blockers.catalogue import Healing
+from wattbus_server.blockers.catalogue_entry import Healing
 from wattbus_server.problem import Execution
 from wattbus_server.settings import TeslaSettings
 from wattbus_server.vendors.tesla.advice import ADVICE

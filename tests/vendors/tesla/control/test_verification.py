@@ -3,7 +3,7 @@
 from wattbus.v1.reason_pb2 import Reason
 
 from wattbus_server.blockers import catalogue
-from wattbus_server.blockers.catalogue import Healing
+from wattbus_server.blockers.catalogue_entry import Healing
 from wattbus_server.vendors.tesla.control.verification import ONLY_A_COMMAND_TELLS
 
 
