@@ -76,3 +76,16 @@ async def access_token(sandbox: Sandbox, browser: httpx.AsyncClient, application
     assert exchanged.status_code == 200, exchanged.text
     tokens: Json = exchanged.json()
     return tokens
+
+
+async def test_time_based_control_of_the_recipe_charges_in_most_hours_of_the_night(sandbox: Sandbox) -> None:
+    recipe = next(text for title, text in RECIPES if title.startswith("Time-based control"))
+    await sandbox.control.put(
+        "/scenario", {"clock": {"start": "2026-06-21T22:00:00+02:00", "paused": True}, **yaml.safe_load(recipe)}
+    )
+    plans = []
+    for _ in range(10):
+        plans.append((await sandbox.control.get("/homes/1"))["plan"])
+        await sandbox.control.step(3600)
+    assert plans[0] == plans[-1] == "self_consumption"
+    assert 3 < plans.count("charge") < 7
