@@ -197,8 +197,11 @@ async def test_without_a_command_key_a_car_cannot_be_commanded(elsewhere: Setup,
 async def test_a_wrong_client_secret_ends_the_link_and_says_that_the_operator_must_act(
     elsewhere: Setup, sandbox: Sandbox
 ) -> None:
-    async with elsewhere.service(sandbox, TESLA__CLIENT_SECRET="wrong-secret") as service:
+    async with elsewhere.service(sandbox) as service:
         tenant = await service.new_tenant()
+        linked = await tenant.link(email="abroad@example.com")
+    async with elsewhere.service(sandbox, TESLA__CLIENT_SECRET="wrong-secret") as service:
+        tenant = service.tenant(tenant.name, tenant.key)
         session = (await tenant.create_link()).link_session
         page = await last_page(session.url, "keyless@example.com")
         assert page.startswith("500 ")
@@ -211,6 +214,10 @@ async def test_a_wrong_client_secret_ends_the_link_and_says_that_the_operator_mu
         assert blocker.reason == Reason.REASON_CLIENT_CREDENTIALS_REJECTED
         assert (blocker.device, blocker.connection) == ("", "")
         assert blocker.remedies[0].actor == Actor.ACTOR_OPERATOR
+        # Renewing a grant takes no secret, so that a connection that works proves nothing.
+        sync = SyncConnectionRequest(name=linked.name)
+        await tenant.connections.SyncConnection(sync, metadata=tenant.metadata)
+        assert [one.name for one in await open_blockers(tenant)] == [blocker.name]
     async with elsewhere.service(sandbox) as service:
         tenant = service.tenant(tenant.name, tenant.key)
         page = await last_page((await tenant.create_link()).link_session.url, "keyless@example.com")

@@ -61,7 +61,7 @@ class TeslaAdapter:
         key = read_key(tesla.command_key_file)
         signer = None if key is None else VehicleCommandClient(key, sessions)
         self._sessions = sessions
-        self._control = TeslaControl(tesla, self._api, self._reader, remedies, signer)
+        self._control = TeslaControl(tesla, self._oauth, self._api, self._reader, remedies, signer)
 
     async def close(self) -> None:
         """Close the connections to Tesla."""

@@ -161,6 +161,22 @@ class TeslaOAuth:
         )
         return await self._trusted(self._grant(answer, fallback_refresh_token=grant.refresh_token, nonce=None))
 
+    async def check_application(self) -> None:
+        """Prove client id and secret by a token of the application itself, which is thrown away. Spends no grant.
+
+        Raises:
+            Problem: CLIENT_CREDENTIALS_REJECTED, or what else keeps the application from tokens.
+        """
+        await self._ask(
+            lambda client: client.fetch_token(
+                self._settings.token_url,
+                grant_type="client_credentials",
+                scope=OPENID,
+                audience=self._regions.base_url(self._regions.known("")),
+            ),
+            "client_secret_post",
+        )
+
     def _client(self, authentication: str) -> AsyncOAuth2Client:
         """Make a client for one exchange: it keeps the token that it fetched, so it must not be shared.
 

@@ -22,6 +22,7 @@ from wattbus_server.vendors.tesla.api import FleetApi
 from wattbus_server.vendors.tesla.control import TeslaControl
 from wattbus_server.vendors.tesla.discovery import discover
 from wattbus_server.vendors.tesla.http import new_transport
+from wattbus_server.vendors.tesla.oauth import TeslaOAuth
 from wattbus_server.vendors.tesla.polling import TeslaReader
 from wattbus_server.vendors.tesla.refusals import Refusals
 from wattbus_server.vendors.tesla.remedies import TeslaRemedies
@@ -137,6 +138,11 @@ async def api(settings: TeslaSettings, remedies: TeslaRemedies) -> AsyncIterator
     await api.close()
 
 
+@pytest.fixture
+def oauth(settings: TeslaSettings, remedies: TeslaRemedies) -> TeslaOAuth:
+    return TeslaOAuth(settings, new_transport(), remedies)
+
+
 @pytest_asyncio.fixture
 async def signer(tmp_path: Path, command_key: ec.EllipticCurvePrivateKey) -> AsyncIterator[VehicleCommandClient]:
     engine = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'counters.db'}")
@@ -153,12 +159,13 @@ def reader(settings: TeslaSettings, api: FleetApi) -> TeslaReader:
 @pytest.fixture
 def control(
     settings: TeslaSettings,
+    oauth: TeslaOAuth,
     api: FleetApi,
     reader: TeslaReader,
     remedies: TeslaRemedies,
     signer: VehicleCommandClient,
 ) -> TeslaControl:
-    return TeslaControl(settings, api, reader, remedies, signer)
+    return TeslaControl(settings, oauth, api, reader, remedies, signer)
 
 
 @pytest_asyncio.fixture

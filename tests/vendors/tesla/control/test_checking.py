@@ -32,6 +32,7 @@ from wattbus_server.settings import TeslaSettings
 from wattbus_server.vendors.contract import CommandCheck, DeviceRecord
 from wattbus_server.vendors.tesla.api import FleetApi
 from wattbus_server.vendors.tesla.control import TeslaControl
+from wattbus_server.vendors.tesla.oauth import TeslaOAuth
 from wattbus_server.vendors.tesla.polling import TeslaReader
 from wattbus_server.vendors.tesla.remedies import TeslaRemedies
 
@@ -136,13 +137,14 @@ async def test_what_could_not_be_looked_at_is_told_and_blocks_nothing(
 
 async def test_several_blockers_are_told_at_once(
     settings: TeslaSettings,
+    oauth: TeslaOAuth,
     api: FleetApi,
     reader: TeslaReader,
     remedies: TeslaRemedies,
     account: LinkedAccount,
     strange_car: DeviceRecord,
 ) -> None:
-    keyless = TeslaControl(settings, api, reader, remedies, None)
+    keyless = TeslaControl(settings, oauth, api, reader, remedies, None)
     await account.person.link("openid offline_access vehicle_device_data")
     state = DeviceState()
     state.vehicle.charge.limit_maximum_percent = 90

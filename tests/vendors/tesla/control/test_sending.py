@@ -34,6 +34,7 @@ from wattbus_server.settings import TeslaSettings
 from wattbus_server.vendors.contract import DeviceRecord
 from wattbus_server.vendors.tesla.api import FleetApi
 from wattbus_server.vendors.tesla.control import TeslaControl
+from wattbus_server.vendors.tesla.oauth import TeslaOAuth
 from wattbus_server.vendors.tesla.polling import TeslaReader
 from wattbus_server.vendors.tesla.remedies import TeslaRemedies
 
@@ -195,13 +196,14 @@ async def test_a_vehicle_that_allows_both_needs_no_key(
 
 async def test_without_a_command_key_nothing_is_sent_and_the_operator_is_named(
     settings: TeslaSettings,
+    oauth: TeslaOAuth,
     api: FleetApi,
     reader: TeslaReader,
     remedies: TeslaRemedies,
     account: LinkedAccount,
     car: DeviceRecord,
 ) -> None:
-    keyless = TeslaControl(settings, api, reader, remedies, None)
+    keyless = TeslaControl(settings, oauth, api, reader, remedies, None)
     with pytest.raises(Problem) as refused:
         await keyless.send(account, car, LOCK)
     assert refused.value.reason == Reason.REASON_VENDOR_APPLICATION_NOT_CONFIGURED

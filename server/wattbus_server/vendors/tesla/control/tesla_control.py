@@ -31,6 +31,7 @@ from wattbus_server.vendors.tesla.control.preflight import Preflight
 from wattbus_server.vendors.tesla.control.vehicle import VehicleSender
 from wattbus_server.vendors.tesla.control.vehicle_way import VehicleWays
 from wattbus_server.vendors.tesla.control.verification import Verification
+from wattbus_server.vendors.tesla.oauth import TeslaOAuth
 from wattbus_server.vendors.tesla.polling import TeslaReader
 from wattbus_server.vendors.tesla.refusals import Refusals
 from wattbus_server.vendors.tesla.remedies import TeslaRemedies
@@ -43,6 +44,7 @@ class TeslaControl:
     def __init__(
         self,
         settings: TeslaSettings,
+        oauth: TeslaOAuth,
         api: FleetApi,
         reader: TeslaReader,
         remedies: TeslaRemedies,
@@ -52,6 +54,7 @@ class TeslaControl:
 
         Args:
             settings: where Tesla is reached and how long one call may take.
+            oauth: shows whether Tesla accepts the application.
             api: the way to Tesla.
             reader: reads devices.
             remedies: explains what stands in the way.
@@ -64,7 +67,7 @@ class TeslaControl:
         self._preflight = Preflight(remedies, self._known, reads, ways)
         self._vehicles = VehicleSender(api, remedies, reads, ways, signer, settings.request_timeout)
         self._sites = SiteWriter(api, Refusals(remedies))
-        self._verification = Verification(reads, ways)
+        self._verification = Verification(oauth, reads, ways)
 
     def capabilities(self, account: VendorAccount, device: DeviceRecord, state: DeviceState) -> Sequence[Capability]:
         """List what the device can do, with bounds and what is known to block it."""

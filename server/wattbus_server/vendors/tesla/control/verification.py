@@ -12,6 +12,7 @@ from wattbus_server.vendors.tesla.control.actions import ACTIONS
 from wattbus_server.vendors.tesla.control.free_reads import FreeReads, reachable
 from wattbus_server.vendors.tesla.control.site_conditions import SITE_REASONS, still_stands
 from wattbus_server.vendors.tesla.control.vehicle_way import VehicleWays
+from wattbus_server.vendors.tesla.oauth import TeslaOAuth
 from wattbus_server.vendors.tesla.scopes import to_grant
 
 FIRST_RENEWAL_GAP = 30.0
@@ -55,7 +56,10 @@ Check = Callable[[VendorAccount, DeviceRecord | None, Blocker], Awaitable[bool]]
 class Verification:
     """Verifies blockers."""
 
-    def __init__(self, reads: FreeReads, ways: VehicleWays, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, oauth: TeslaOAuth, reads: FreeReads, ways: VehicleWays, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._oauth = oauth
         self._reads = reads
         self._ways = ways
         self._monotonic = monotonic
@@ -95,12 +99,15 @@ class Verification:
         return lacking
 
     async def _credentials_rejected(
-        self, account: VendorAccount, _device: DeviceRecord | None, _blocker: Blocker
+        self, _account: VendorAccount, _device: DeviceRecord | None, blocker: Blocker
     ) -> bool:
-        """Use the application's credentials: only the token endpoint looks at them."""
-        if not self._may_renew(account):
-            return True
-        await account.replace_token(await account.access_token())
+        """Use the application's credentials: only the token endpoint looks at them, and not when a grant is renewed."""
+        try:
+            await self._oauth.check_application()
+        except Problem as problem:
+            if problem.reason == blocker.reason:
+                return True
+            raise
         return False
 
     def _may_renew(self, account: VendorAccount) -> bool:
@@ -114,7 +121,7 @@ class Verification:
         return True
 
     async def _not_configured(self, account: VendorAccount, device: DeviceRecord | None, blocker: Blocker) -> bool:
-        """Look at this server's own settings; a new token shows that the other ones are in order."""
+        """Look at this server's own settings; a token of the application shows that the other ones are in order."""
         if blocker.metadata["setting"] == "tesla.command_key_file":
             return not self._ways.can_sign
         return await self._credentials_rejected(account, device, blocker)
