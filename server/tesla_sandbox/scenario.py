@@ -48,7 +48,7 @@ class ScenarioError(ValueError):
 class Spec(BaseModel):
     """Base of all scenario models."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ClockSpec(Spec):

@@ -54,6 +54,8 @@ def test_bundled_scenarios_build_a_world(name: str) -> None:
         ("clock: {start: 9999-12-31T00:00:00Z}", r"clock\.start\n.*2200"),
         ("clock: {start: 2026-02-31T00:00:00Z}", "no YAML"),
         ("rate_limits: {data: -5}", r"rate_limits\.data"),
+        ("applications: [{billing_limit_usd: .inf}]", r"applications\.0\.billing_limit_usd"),
+        ("users: [{email: a@b, homes: [{site_id: 1, grid: {max_import_w: .inf}}]}]", r"grid\.max_import_w"),
         ("", "describes nothing"),
         ("{}", "describes nothing"),
         ("[]", "describes nothing"),
@@ -232,6 +234,21 @@ async def test_the_clock_ends_before_the_dates_do(person: Person, scenario: Call
     beyond = await person.http.patch(person.url("/sandbox/v1/clock"), json={"step_seconds": 366 * 86_400})
     assert (beyond.status_code, beyond.json()) == (400, {"error": "the clock ends on 2200-01-01"})
     assert (await control.get("/clock"))["now"] == "2199-06-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (f"/applications/{CLIENT_ID}", b'{"billing_limit_usd": Infinity}'),
+        (f"/homes/{FREE_SITE}", b'{"max_import_w": NaN}'),
+        ("/clock", b'{"step_seconds": NaN}'),
+        (f"/cars/{PAIRED_VIN}", b'{"battery_level": NaN}'),
+    ],
+)
+async def test_numbers_are_finite(person: Person, path: str, body: bytes) -> None:
+    headers = {"content-type": "application/json"}
+    refused = await person.http.patch(person.url(f"/sandbox/v1{path}"), content=body, headers=headers)
+    assert refused.status_code == 400
 
 
 async def test_the_program_refuses_an_unknown_scenario_with_a_sentence() -> None:

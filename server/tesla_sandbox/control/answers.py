@@ -29,7 +29,7 @@ class ControlError(Exception):
 class Change(BaseModel):
     """Base of all bodies of the control API; refuses unknown fields."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def reporting_errors(handler: Handler) -> Handler:
