@@ -19,11 +19,11 @@ class RequestLogMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the request and log it when its answer begins."""
+        details: dict[str, str | None] = {}
+        scope[LOG_KEY] = details
         if scope["type"] != "http" or scope["path"].startswith(UNLOGGED_PREFIXES):
             await self._app(scope, receive, send)
             return
-        details: dict[str, str | None] = {}
-        scope[LOG_KEY] = details
         path = scope["path"]
 
         async def logging_send(message: Message) -> None:

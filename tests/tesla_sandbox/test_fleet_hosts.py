@@ -104,6 +104,12 @@ async def test_hosts_are_named_wherever_tesla_names_hers(person: Person) -> None
     assert f"in the current region {named['eu']}, please" in unregistered.json()["error"]
 
 
+@pytest.mark.parametrize("path", ["/sandbox/v1/clock", "/sandbox/", "/oauth2/v3/authorize", "/nothing"])
+async def test_the_hosts_serve_the_fleet_api_only(person: Person, path: str) -> None:
+    unserved = await person.get(path)
+    assert (unserved.status_code, unserved.json()["error"]) == (404, "not_found")
+
+
 async def test_a_client_follows_a_421_by_body_and_by_header(person: Person) -> None:
     misdirected = await person.get(CAR, region="na")
     assert misdirected.status_code == 421
