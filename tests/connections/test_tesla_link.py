@@ -21,6 +21,8 @@ from tests.rich_errors import refusal_of
 from tests.service import CLIENT_ID, EVERY_ACCESS, Service, Setup, Tenant, eventually
 from wattbus_server.cli.demo.browser import Browser
 
+pytestmark = pytest.mark.timeout(400)
+
 EMAIL = "robin@example.com"
 GRANT = f"/grants/{EMAIL}/{CLIENT_ID}"
 UNPAIRED_VIN = "XP7YGCEK8PB000202"

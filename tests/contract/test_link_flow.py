@@ -353,17 +353,20 @@ async def test_what_a_link_leaves_open_is_listed_at_once_and_closes_when_it_is_d
         request = ListBlockersRequest(selection=selection)
         return list((await tenant.devices.ListBlockers(request, metadata=tenant.metadata)).blockers)
 
-    async def scope_is_told() -> Blocker | None:
-        return next((one for one in await listed() if one.reason == Reason.REASON_SCOPE_MISSING), None)
+    async def told(reason: Reason.ValueType) -> Blocker:
+        async def look() -> Blocker | None:
+            return next((one for one in await listed() if one.reason == reason), None)
 
-    scope = await eventually(scope_is_told)
+        return await eventually(look)
+
+    scope = await told(Reason.REASON_SCOPE_MISSING)
     assert (scope.connection, scope.device, list(scope.missing_scopes)) == (connection.name, "", ["vehicle_cmds"])
     assert ActionKind.ACTION_KIND_LOCK in scope.blocked_actions
     assert ActionKind.ACTION_KIND_START_CHARGING not in scope.blocked_actions, "charging was granted"
     car = await tenant.device_named("sparing's car")
     refusal = await refusal_of(create(tenant, car, LOCK))
     assert refusal.blocker(Reason.REASON_SCOPE_MISSING).name == scope.name
-    key = next(one for one in await listed() if one.reason == Reason.REASON_VIRTUAL_KEY_NOT_PAIRED)
+    key = await told(Reason.REASON_VIRTUAL_KEY_NOT_PAIRED)
     assert key.device == car.name
     assert "/_ak/" in key.remedies[0].link
     async with EndUser() as user:
@@ -415,7 +418,7 @@ async def test_a_link_that_ended_is_offered_to_nobody_any_more(
         (second,) = set((await told_everywhere(tenant, device)).values())
         await user.look(second)
         assert user.shown == (200, "Connect your Tesla account")
-        with sqlite3.connect(setup.folder / "wattbus.db") as database:
+        with sqlite3.connect(setup.folder / "wattbus.db", timeout=PATIENCE_SECONDS) as database:
             database.execute(
                 "UPDATE link_sessions SET expire_time = create_time WHERE connection = ?", (connection.name,)
             )

@@ -26,7 +26,7 @@ from tests.processes import Sandbox
 from tests.service import CLIENT_ID, Setup, Tenant, eventually, free_port
 from wattbus_server.cli.demo.browser import Browser, BrowserError
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)]
 
 PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
 HONK = Action(honk_horn=HonkHorn())
