@@ -71,7 +71,8 @@ async def test_the_first_five_minutes_print_what_the_page_shows(tmp_path: Path) 
         async def read() -> bool | None:
             request = GetDeviceStateRequest(name=battery.name)
             state = (await tenant.devices.GetDeviceState(request, metadata=tenant.metadata)).state
-            return (state.battery.HasField("energy") and state.battery.HasField("settings")) or None
+            groups = state.battery.HasField("energy") and state.battery.HasField("settings")
+            return (groups and state.HasField("connectivity")) or None
 
         assert await eventually(read)
         assert {typed.command.split()[1].partition("=")[0] for typed in exports} <= set(environment)
