@@ -10,7 +10,8 @@ from wattbus.v1.reason_pb2 import Reason
 
 from tests.connections import vendor as vendors
 from tests.connections.house import EVERYTHING, OTHER_TENANT, TENANT, House
-from tests.connections.vendor import Vendor1
+from tests.connections.vendor import ALL_SCOPES, Vendor1
+from wattbus_server.connections.access_words import in_words
 from wattbus_server.connections.store import ConnectionChange, ConnectionChangeKind
 from wattbus_server.problem import Problem
 from wattbus_server.storage.tables import connections, devices, grants, link_sessions
@@ -153,6 +154,17 @@ async def test_a_relink_remedy_names_who_acts_where_and_until_when(house: House,
     assert remedy.link.startswith(f"{house.url}/link/")
     assert remedy.HasField("link_expire_time")
     assert "Allow: Change the settings of your home battery." in remedy.steps
+
+
+async def test_a_relink_remedy_names_what_the_persons_page_shows(house: House, vendor: Vendor1) -> None:
+    """The vendor asks for all vehicle commands as one; the charging that they include has no line of its own."""
+    consent = vendor.consent("sub-1", ALL_SCOPES - {"ACCESS_COMMAND_VEHICLES", "ACCESS_CHARGE_VEHICLES"})
+    connection = await house.connection(consent, access=[Access.ACCESS_READ_VEHICLES, Access.ACCESS_COMMAND_VEHICLES])
+    for missing in (Access.ACCESS_CHARGE_VEHICLES, Access.ACCESS_COMMAND_VEHICLES):
+        remedy = await house.relink.remedy(connection.name, [missing])
+        assert [step for step in remedy.steps if step.startswith("Allow")] == [
+            f"Allow: {in_words([Access.ACCESS_COMMAND_VEHICLES])[0]}."
+        ]
 
 
 async def test_a_fresh_relink_link_is_handed_out_again(house: House, vendor: Vendor1) -> None:

@@ -43,8 +43,8 @@ async def _run(settings: Settings) -> None:
         sys.stdout.write(json.dumps(started) + "\n")
         sys.stdout.flush()
         await stopping.wait()
-    finally:
         log.info("stopping")
+    finally:
         grace = settings.drain_delay + settings.drain_grace
         # A shutdown that hangs prints where.
         faulthandler.dump_traceback_later(grace.total_seconds() + SHUTDOWN_WATCHDOG_SECONDS)

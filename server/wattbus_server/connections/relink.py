@@ -44,7 +44,7 @@ class Relink:
             steps=[
                 "Open the link.",
                 f"Sign in to {vendor} with the same account as before.",
-                *(f"Allow: {words}." for words in in_words(missing)),
+                *(f"Allow: {words}." for words in in_words(_shown(wanted, missing))),
             ],
             link=session.url,
             link_expire_time=session.expire_time,
@@ -54,6 +54,12 @@ class Relink:
     async def lasting(self, links: Collection[str]) -> Collection[str]:
         """Return those of the links that can be opened, and for long enough to be handed out."""
         return await self._links.lasting(links, LEAST_LEFT)
+
+
+def _shown(wanted: Collection[Access.ValueType], missing: Collection[Access.ValueType]) -> frozenset[Access.ValueType]:
+    """Return under which names the vendor's page shows what is missing: a wanted access shows instead of its part."""
+    instead = {less: more for more, less in INCLUDED_ACCESS if more in wanted}
+    return frozenset(instead.get(access, access) for access in missing)
 
 
 def _beyond(
