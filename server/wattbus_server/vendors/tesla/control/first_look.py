@@ -15,9 +15,6 @@ from wattbus_server.vendors.tesla.control.known_blockers import KnownBlockers
 from wattbus_server.vendors.tesla.control.vehicle_way import COMMAND_SIGNING_FACT, VehicleWays
 from wattbus_server.vendors.tesla.scopes import CHARGE_VEHICLE, scopes_of, to_grant
 
-_ASKED_AT_MOST = 10
-"""Vehicles that are asked about while the end user waits for a page."""
-
 
 def missing_access(
     known: KnownBlockers, account: VendorAccount, requested: Collection[Access.ValueType]
@@ -42,8 +39,7 @@ async def missing_keys(
         return []
     found: list[Blocker] = []
     signed = [device for device in devices if _takes_signed_commands(device)]
-    for device in signed[:_ASKED_AT_MOST]:
-        status = await ways.keys.get(account, device, fresh=True)
+    for device, status in zip(signed, await ways.keys.of_all(account, signed), strict=True):
         if status.protocol_required is not False:
             found += known.of_signing(account, device, status)
     return found

@@ -1,7 +1,7 @@
 """Key status: whether the application's virtual key is on a vehicle, asked of Tesla without cost."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from wattbus_server.vendors.contract import DeviceRecord, VendorAccount
@@ -23,6 +23,7 @@ KNOWN_LIFETIME = 60.0
 paired meanwhile must not count as missing for long."""
 
 _CACHE_LIMIT = 10_000
+_VINS_AT_ONCE = 50
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class _Answer:
 
 
 class KeyStatuses:
-    """Asks `fleet_status`, one vehicle at a time because some fields come only then, and remembers it briefly."""
+    """Asks `fleet_status`, and remembers it briefly."""
 
     def __init__(self, api: FleetApi, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._api = api
@@ -75,18 +76,35 @@ class KeyStatuses:
             return known.status
         body = {"vins": [device.vendor_id]}
         answer = await self._api.post(account, FLEET_STATUS_PATH, body, changes_something=False, device=device)
-        status = _read(answer, device.vendor_id)
-        if len(self._known) >= _CACHE_LIMIT:
-            self._known.clear()
         # Who insists on asking is no check: the one that comes next asks again whether the key is there by now.
-        otherwise = 0.0 if fresh else UNPAIRED_LIFETIME
-        self._known[device.name] = _Answer(self._monotonic(), status, PAIRED_LIFETIME if status.paired else otherwise)
-        return status
+        return self._remember(device, answer, 0.0 if fresh else UNPAIRED_LIFETIME)
+
+    async def of_all(self, account: VendorAccount, devices: Sequence[DeviceRecord]) -> list[KeyStatus]:
+        """Ask Tesla about many vehicles of an account, and return their statuses in the same order.
+
+        Raises:
+            Problem: as `get`.
+        """
+        statuses = []
+        for begin in range(0, len(devices), _VINS_AT_ONCE):
+            asked = devices[begin : begin + _VINS_AT_ONCE]
+            body = {"vins": [device.vendor_id for device in asked]}
+            answer = await self._api.post(account, FLEET_STATUS_PATH, body, changes_something=False)
+            statuses += [self._remember(device, answer, 0.0) for device in asked]
+        return statuses
 
     def known(self, device: DeviceRecord) -> KeyStatus:
         """Return what was told lately, without asking."""
         known = self._known.get(device.name)
         return known.status if known is not None and known.age(self._monotonic()) < KNOWN_LIFETIME else KeyStatus()
+
+    def _remember(self, device: DeviceRecord, answer: object, unpaired_lifetime: float) -> KeyStatus:
+        status = _read(answer, device.vendor_id)
+        if len(self._known) >= _CACHE_LIMIT:
+            self._known.clear()
+        lifetime = PAIRED_LIFETIME if status.paired else unpaired_lifetime
+        self._known[device.name] = _Answer(self._monotonic(), status, lifetime)
+        return status
 
     def forget(self, device: DeviceRecord) -> None:
         """Ask again next time, because something showed that the answer may have changed."""
