@@ -15,6 +15,8 @@ from tests.docs.transcript import transcript
 from tests.processes import PATIENCE_SECONDS, ROOT
 from tests.service import Setup
 
+pytestmark = pytest.mark.timeout(400)
+
 
 def has_openssl_3() -> bool:
     """LibreSSL, which some systems have under the same name, cannot sign with another certificate in one step."""

@@ -15,6 +15,8 @@ from tests.docs.transcript import Typed, transcript
 from tests.processes import PATIENCE_SECONDS, ROOT
 from tests.service import Setup, eventually
 
+pytestmark = pytest.mark.timeout(400)
+
 PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
 SECTION = PAGE.partition("## The first five minutes")[2].partition("\n## ")[0]
 # The stream never ends by itself; this stands in its first message.
