@@ -12,6 +12,7 @@ import zmq
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.processes import PATIENCE_SECONDS, Json, ProcessFailedError, Sandbox, sandbox_process, until
+from tests.service import free_port
 from tests.tesla_sandbox.person import Person
 from tests.tesla_sandbox.telemetry.subscriber import VIN, Received, Telemetry, two_cars, watching
 from tests.tesla_sandbox.test_scenarios import ctl
@@ -139,13 +140,14 @@ async def test_a_changed_scenario_opens_and_closes_outputs(scenario: Callable[[]
     async with sandbox_process(scenario=scenario()) as sandbox:
         assert sandbox.announcement["telemetry"] == {}
         with zmq.Context() as context, context.socket(zmq.REP) as taken:
-            port = taken.bind_to_random_port("tcp://127.0.0.1")
-            wanted = {**scenario(), "telemetry": {"zmq": {"bind": f"tcp://127.0.0.1:{port}"}}}
+            address = f"tcp://127.0.0.1:{free_port()}"
+            taken.bind(address)
+            wanted = {**scenario(), "telemetry": {"zmq": {"bind": address}}}
             with pytest.raises(httpx.HTTPStatusError, match="400"):
                 await sandbox.control.put("/scenario", wanted)
         assert (await sandbox.control.get("/scenario"))["telemetry"]["zmq"] is None
         await sandbox.control.put("/scenario", wanted)
-        assert (await sandbox.control.get("/scenario"))["telemetry"]["zmq"]["bind"] == f"tcp://127.0.0.1:{port}"
+        assert (await sandbox.control.get("/scenario"))["telemetry"]["zmq"]["bind"] == address
 
 
 async def test_secrets_of_an_output_are_not_shown() -> None:
