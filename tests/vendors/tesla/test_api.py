@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from wattbus.v1.blocker_pb2 import Actor
 from wattbus.v1.reason_pb2 import Reason
 
+from tests.service import free_port
 from tests.turns import let_time_pass
 from tests.vendors.tesla.account import MemoryAccount
 from tests.vendors.tesla.conftest import MakeApi
@@ -273,11 +274,7 @@ async def test_an_answer_that_breaks_off_is_told_in_plain_words(make_api: MakeAp
 
 
 async def test_a_refused_connection_certainly_did_nothing(make_api: MakeApi) -> None:
-    server = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
-    api = make_api({"na": f"http://127.0.0.1:{port}"})
+    api = make_api({"na": f"http://127.0.0.1:{free_port()}"})
     with pytest.raises(Problem) as caught:
         await api.post(MemoryAccount(), WRITE, changes_something=True)
     assert caught.value.reason == Reason.REASON_VENDOR_UNAVAILABLE
